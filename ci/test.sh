@@ -1,0 +1,45 @@
+#!/bin/sh
+# Every test. The pinned tools build in the background while the tests that need none of them run.
+# Each part is one run of pytest, and each runs even if an earlier one failed; the exit code says
+# whether all of them passed.
+set -eu
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python3}
+venv=$("$python" -m lab venv)
+# The remote half of the command stand-in is tested against a real sshd. CI gets one; a person's
+# machine is left without (the tests then say so), for the package would start a service there.
+if [ "${CI:-}" = true ] && [ ! -x /usr/sbin/sshd ] && command -v apt-get >/dev/null; then
+  apt-get update -qq && apt-get install -y -qq --no-install-recommends openssh-server >/dev/null
+fi
+logs=$(mktemp -d)
+"$python" -m lab tools >"$logs/tools" 2>&1 &
+tools=$!
+trap 'kill "$tools" 2>/dev/null || :; rm -rf "$logs"' EXIT
+failed=
+
+part() {
+  part_name=$1
+  shift
+  printf '\n== %s\n' "$part_name"
+  "$venv/bin/python" -m pytest -q "$@" || failed="$failed $part_name"
+}
+
+printf '== lint and types\n'
+{ "$venv/bin/ruff" format --check . && "$venv/bin/ruff" check . && "$venv/bin/mypy"; } || failed="$failed lint"
+part fast -n 2 -m "not tools and not lab and not bench"
+printf '\n== waiting for the tools\n'
+if wait "$tools"; then
+  tail -n 2 "$logs/tools"
+else
+  tail -n 20 "$logs/tools"
+  printf 'the tools could not be built; the tests that need them would only be skipped\n' >&2
+  exit 1
+fi
+trap 'rm -rf "$logs"' EXIT
+part tools -n 2 -m "tools and not lab and not bench"
+# Two workers, each with a lab of its own; a file stays with one worker, which deploys once for it.
+part lab -n 2 --dist loadfile -m lab
+if [ -n "$failed" ]; then
+  printf '\nfailed:%s\n' "$failed" >&2
+  exit 1
+fi
