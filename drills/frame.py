@@ -1,0 +1,96 @@
+"""The pipeline every drill runs through: phases in order, timed, and a tidy end whatever happens.
+
+A drill is two lists of phases. The first runs in order until one stops it; the second (clean up,
+sweep) always runs. A phase adds checks to the record it is given; what it raises becomes a failed
+check, so that a drill which could not run is red and never silent.
+"""
+
+import datetime
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from drills.verdict import Check, Judgement, Reason, judge, reason_of
+from s3.errors import StoreError
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time as the drill sees it: `monotonic` in seconds, `now` as aware UTC time."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC)
+
+
+class StopDrillError(Exception):
+    """Raised by a phase after which no later one makes sense; its failed checks say why."""
+
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class PhaseTime:
+    """One phase of the record: seconds it took and what it came to, in a few words."""
+
+    name: str
+    seconds: float
+    result: str
+
+
+@dataclass
+class Record:
+    """What a drill has found so far."""
+
+    checks: list[Check] = field(default_factory=list)
+    phases: list[PhaseTime] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+    def judgement(self) -> Judgement:
+        return judge(self.checks)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A named step; `run` does it and returns a few words for people."""
+
+    name: str
+    run: Callable[[Record], str]
+
+
+def run_phases(
+    layer: str, phases: Sequence[Phase], closing: Sequence[Phase], clock: Clock, progress: Progress
+) -> Record:
+    """Runs `phases` until one stops the drill, then every one of `closing`."""
+    record = Record()
+    try:
+        for phase in phases:
+            if not _timed(layer, phase, record, clock, progress):
+                break
+    finally:
+        # Also on an interrupt: what the drill wrote is its own to remove.
+        for phase in closing:
+            _timed(layer, phase, record, clock, progress)
+    return record
+
+
+def _timed(layer: str, phase: Phase, record: Record, clock: Clock, progress: Progress) -> bool:
+    """Runs one phase; False if the drill stops here."""
+    started, go_on = clock.monotonic(), True
+    try:
+        result = phase.run(record)
+    except StopDrillError as stop:
+        result, go_on = str(stop), False
+    except StoreError as error:
+        record.checks.append(
+            Check("store", phase.name, "an answer", str(error), reason_of(error.cause))
+        )
+        result, go_on = str(error), False
+    except Exception as error:  # noqa: BLE001  a fault of ours must be a red verdict, not a traceback
+        # Only the type: the text of an unforeseen error may repeat what it was given.
+        result, go_on = f"failed inside the drill: {type(error).__name__}", False
+        record.checks.append(Check("drill", phase.name, "no fault", result, Reason.DRILL_FAILED))
+    seconds = clock.monotonic() - started
+    record.phases.append(PhaseTime(phase.name, round(seconds, 3), result))
+    progress(f"{layer}: {phase.name:<9} {seconds:6.2f} s  {result}")
+    return go_on

@@ -1,0 +1,27 @@
+"""docs/drills.md names every reason, control and exit code as the code has them."""
+
+import re
+from pathlib import Path
+
+from drills.controls import CONTROLS
+from drills.scratch_controls import PLANTS
+from drills.verdict import EXIT_CODES, Reason, verdict_of
+
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "drills.md").read_text()
+
+
+def test_the_table_of_reasons_has_each_in_order_of_gravity_with_its_verdict() -> None:
+    section = TEXT.partition("## Reasons")[2].partition("## Controls")[0]
+    rows = re.findall(r"^\| `([a-z-]+)` \| (broken|unproven) \|", section, re.MULTILINE)
+    assert rows == [(str(reason), str(verdict_of(reason))) for reason in Reason]
+
+
+def test_the_table_of_controls_has_each_with_its_reason() -> None:
+    section = TEXT.partition("## Controls")[2].partition("## The payload")[0]
+    rows = re.findall(r"^\| `([a-z-]+)` \| [^|]+ \| `([a-z-]+)` \|", section, re.MULTILINE)
+    assert rows == [(each.name, str(each.expected)) for each in (*CONTROLS, *PLANTS)]
+
+
+def test_the_table_of_verdicts_has_each_exit_code() -> None:
+    for verdict, code in EXIT_CODES.items():
+        assert f"| `{verdict}` | {code} |" in TEXT

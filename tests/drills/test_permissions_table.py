@@ -1,0 +1,99 @@
+"""What is tried, and at what: the harmlessness of every request that must be refused."""
+
+import pytest
+
+from drills.attempts import Expectation
+from drills.capabilities import ALWAYS_REFUSED, TABLE, Action, Role
+from drills.payload import Client
+from drills.permissions import Bait, Scene, expectations
+from drills.probes import MARK, NO_CONFIGURATION, Territory
+from s3.client import Credential, Session, StoreEndpoint, connection_pool
+from s3.settings import Bucket
+from tests.support.minio_server import issue_certificate
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    ca = issue_certificate(tmp_path_factory.mktemp("ca")).read_text()
+    store = StoreEndpoint("https://127.0.0.1:1", "r", ca)
+    return Session(store, Credential("k", "s"), connection_pool(store))
+
+
+def client(name: str, role: Role, bucket: str, prefix: str = "") -> Client:
+    return Client.model_validate(
+        {"name": name, "role": role, "bucket": bucket, "prefix": prefix,
+         "accessKey": "k", "secretKey": "s"}
+    )  # fmt: skip
+
+
+def tried(session: Session, *, planted: bool = True) -> list[Expectation]:
+    clients = [
+        client("velero", Role.VELERO, "bucket-v"),
+        client("host-files/a", Role.HOST_FILES, "bucket-h", "a/"),
+        client("host-files/b", Role.HOST_FILES, "bucket-h", "b/"),
+        client("drill", Role.DRILL, ""),
+        client("evidence", Role.EVIDENCE, "bucket-e", "receipts/"),
+    ]
+    buckets = {
+        name: Bucket(name=name, versioning=True, objectLock=None, noncurrentDays=1, quotaBytes=None)
+        for name in ("bucket-v", "bucket-h", "bucket-e")
+    }
+    baits = {
+        each.name: Bait(Territory(each, "run").kept, "v1")
+        for each in clients
+        if planted and each.role is not Role.DRILL
+    }
+    sessions = {each.name: session for each in clients}
+    return list(expectations(Scene("run", sessions, clients, buckets, baits), session))
+
+
+def test_whatever_changes_an_object_is_aimed_at_a_marked_key(session: Session) -> None:
+    writing = {Action.PUT, Action.DELETE, Action.MULTIPART, Action.LEGAL_HOLD} | {
+        Action.DELETE_VERSION, Action.DELETE_VERSION_BULK, Action.BYPASS,
+    }  # fmt: skip
+    aimed = [each for each in tried(session) if each.action in writing]
+    assert len(aimed) > 50
+    assert all(MARK in each.target.key for each in aimed)
+
+
+def test_only_versions_this_run_wrote_are_aimed_at(session: Session) -> None:
+    purges = {Action.DELETE_VERSION, Action.DELETE_VERSION_BULK, Action.BYPASS}
+    assert {each.target.version for each in tried(session) if each.action in purges} == {"v1"}
+    assert not [each for each in tried(session, planted=False) if each.action in purges]
+
+
+def test_a_bucket_without_a_probe_in_it_is_never_asked_to_be_deleted(session: Session) -> None:
+    assert [each for each in tried(session) if each.action is Action.DELETE_BUCKET]
+    bare = tried(session, planted=False)
+    assert not [each for each in bare if each.action is Action.DELETE_BUCKET]
+
+
+def test_no_parser_takes_what_is_sent_as_a_setting() -> None:
+    import json  # noqa: PLC0415
+    from xml.etree import ElementTree as ET  # noqa: PLC0415
+
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(NO_CONFIGURATION)
+    with pytest.raises(ET.ParseError):
+        ET.fromstring(NO_CONFIGURATION)  # noqa: S314
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_no_role_may_do_what_it_must_not(role: Role) -> None:
+    able = TABLE[role]
+    assert not able.may & able.must_not
+    assert able.must_not >= ALWAYS_REFUSED
+
+
+def test_every_client_is_tried_in_every_bucket_and_at_its_neighbours(session: Session) -> None:
+    refused = {(each.who, each.target.bucket) for each in tried(session) if not each.works}
+    for who in ("velero", "host-files/a", "host-files/b", "drill", "evidence", "anonymous"):
+        for bucket in ("bucket-v", "bucket-h", "bucket-e"):
+            assert (who, bucket) in refused
+    puts = [
+        each.target.key
+        for each in tried(session)
+        if each.who == "host-files/a" and each.action is Action.PUT
+        and each.target.bucket == "bucket-h"
+    ]  # fmt: skip
+    assert sorted(key.partition(MARK)[0] for key in puts) == ["", "b/"]
