@@ -1,0 +1,264 @@
+"""Users and least-privilege policies of the store's clients.
+
+What each role needs follows the client's own requirements; what is denied follows from MinIO's
+semantics, which differ from AWS: there "allow DeleteObject" also purges versions, so both delete
+actions are denied together, and no statement ever holds a wildcard action.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_minio as minio
+
+from components.object_store.endpoint import generated_credential
+from components.settings import Client, Settings
+
+Statement = dict[str, Any]
+
+_MULTIPART = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+_VERSION_DELETE = ["s3:DeleteObjectVersion"]
+# Everything by which a writer could shorten or end the life of what is stored.
+_BUCKET_LEVEL_DENY = [
+    "s3:BypassGovernanceRetention",
+    "s3:DeleteBucket",
+    "s3:DeleteBucketPolicy",
+    "s3:ForceDeleteBucket",
+    "s3:PutBucketObjectLockConfiguration",
+    "s3:PutBucketPolicy",
+    "s3:PutBucketVersioning",
+    "s3:PutLifecycleConfiguration",
+    "s3:PutObjectLegalHold",
+    "s3:PutObjectRetention",
+]
+
+
+@dataclass(frozen=True)
+class ClientAccess:
+    """One consumer: `name` (unique, "host-files/cp1"), its role, bucket and prefix ("" or "x/")."""
+
+    name: str
+    role: str
+    bucket: str
+    prefix: str
+    generation: int
+    keep_previous: bool
+
+    @property
+    def resource_name(self) -> str:
+        return self.name.replace("/", "-")
+
+
+def _allow(
+    actions: Sequence[str], resources: Sequence[str], **conditions: dict[str, list[str]]
+) -> Statement:
+    statement: Statement = {
+        "Effect": "Allow",
+        "Action": sorted(actions),
+        "Resource": sorted(resources),
+    }
+    if conditions:
+        statement["Condition"] = conditions
+    return statement
+
+
+def _deny(actions: Sequence[str], bucket: str) -> Statement:
+    return {
+        "Effect": "Deny",
+        "Action": sorted(actions),
+        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+    }
+
+
+def _reader_writer(bucket: str) -> list[Statement]:
+    """A client that runs its own retention: it deletes objects, but never a version.
+
+    Velero and Longhorn expire backups, K3s prunes its snapshots; what they delete stays a version.
+    """
+    everything = [f"arn:aws:s3:::{bucket}/*"]
+    return [
+        _allow(
+            [
+                "s3:GetBucketLocation",
+                "s3:HeadBucket",
+                "s3:ListBucket",
+                "s3:ListBucketMultipartUploads",
+            ],
+            [f"arn:aws:s3:::{bucket}"],
+        ),
+        _allow(["s3:DeleteObject", "s3:GetObject", "s3:PutObject", *_MULTIPART], everything),
+        _deny([*_VERSION_DELETE, *_BUCKET_LEVEL_DENY], bucket),
+    ]
+
+
+def _host_files(bucket: str, prefix: str) -> list[Statement]:
+    """restic on one node: appends below its prefix, removes only its own locks."""
+    return [
+        # restic asks HEAD bucket first, which carries no prefix and so cannot meet a condition.
+        _allow(["s3:GetBucketLocation", "s3:HeadBucket"], [f"arn:aws:s3:::{bucket}"]),
+        _allow(
+            ["s3:ListBucket"],
+            [f"arn:aws:s3:::{bucket}"],
+            StringLike={"s3:prefix": [f"{prefix}*"]},
+        ),
+        _allow(["s3:GetObject", "s3:PutObject", *_MULTIPART], [f"arn:aws:s3:::{bucket}/{prefix}*"]),
+        _allow(["s3:DeleteObject"], [f"arn:aws:s3:::{bucket}/{prefix}locks/*"]),
+        _deny([*_VERSION_DELETE, *_BUCKET_LEVEL_DENY], bucket),
+    ]
+
+
+def _evidence(bucket: str, prefix: str) -> list[Statement]:
+    """Appends receipts and can neither read nor remove them."""
+    return [
+        _allow(["s3:GetBucketLocation", "s3:HeadBucket"], [f"arn:aws:s3:::{bucket}"]),
+        _allow(["s3:PutObject", *_MULTIPART], [f"arn:aws:s3:::{bucket}/{prefix}*"]),
+        _deny(["s3:DeleteObject", *_VERSION_DELETE, *_BUCKET_LEVEL_DENY], bucket),
+    ]
+
+
+def _drill(buckets: Sequence[str]) -> list[Statement]:
+    """Reads every bucket with its versions and settings; every write is denied by name."""
+    roots = [f"arn:aws:s3:::{bucket}" for bucket in buckets]
+    objects = [f"arn:aws:s3:::{bucket}/*" for bucket in buckets]
+    return [
+        _allow(
+            [
+                "s3:GetBucketLocation",
+                "s3:GetBucketObjectLockConfiguration",
+                "s3:GetBucketVersioning",
+                "s3:GetLifecycleConfiguration",
+                "s3:HeadBucket",
+                "s3:ListBucket",
+                "s3:ListBucketVersions",
+            ],
+            roots,
+        ),
+        _allow(["s3:GetObject", "s3:GetObjectVersion"], objects),
+        {
+            "Effect": "Deny",
+            "Action": sorted(
+                ["s3:DeleteObject", "s3:PutObject", *_VERSION_DELETE, *_BUCKET_LEVEL_DENY]
+            ),
+            "Resource": sorted([*roots, *objects]),
+        },
+    ]
+
+
+def statements(access: ClientAccess, buckets: Sequence[str]) -> list[Statement]:
+    """The policy statements of one client. `buckets`: every bucket, for the role that reads all.
+
+    Raises:
+        ValueError: the role has no policy.
+    """
+    match access.role:
+        case "velero" | "longhorn" | "cluster-state":
+            return _reader_writer(access.bucket)
+        case "host-files":
+            return _host_files(access.bucket, access.prefix)
+        case "evidence":
+            return _evidence(access.bucket, access.prefix)
+        case "drill":
+            return _drill(buckets)
+    raise ValueError(f"role {access.role}: no policy is written for it")
+
+
+def policy_text(access: ClientAccess, buckets: Sequence[str]) -> str:
+    """The policy as canonical JSON, so that equal rights are equal text."""
+    document = {"Version": "2012-10-17", "Statement": statements(access, buckets)}
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+
+def client_accesses(settings: Settings, bucket_of: dict[str, str]) -> list[ClientAccess]:
+    """Every client of the site; host-files has one per node, so no node reads another's files."""
+
+    def one(name: str, role: str, client: Client, prefix: str = "") -> ClientAccess:
+        return ClientAccess(
+            name=name,
+            role=role,
+            bucket=bucket_of.get(role, ""),
+            prefix=prefix,
+            generation=client.credential_generation,
+            keep_previous=client.keep_previous_credential,
+        )
+
+    clients = settings.clients
+    found = []
+    for role, client in (("velero", clients.velero), ("longhorn", clients.longhorn)):
+        if client.enabled:
+            found.append(one(role, role, client))
+    if clients.host_files.enabled:
+        found += [
+            one(f"host-files/{node}", "host-files", clients.host_files, f"{node}/")
+            for node in clients.host_files.nodes
+        ]
+    if clients.cluster_state.enabled:
+        found.append(one("cluster-state", "cluster-state", clients.cluster_state))
+    found.append(one("drill", "drill", clients.drill))
+    found.append(one("evidence", "evidence", clients.evidence, "receipts/"))
+    return found
+
+
+@dataclass
+class StoreAccessArgs:
+    """`site` prefixes policy names; `buckets`: every bucket's name."""
+
+    site: str
+    accesses: Sequence[ClientAccess]
+    buckets: Sequence[str]
+    provider: minio.Provider
+
+
+class StoreAccess(pulumi.ComponentResource):
+    """A user, a policy and their attachment per client and live credential generation.
+
+    Outputs: `credentials` (secret), the newest {accessKey, secretKey} by client name; `attached`,
+    the attachments by client, which a probe must wait for.
+    """
+
+    credentials: dict[str, pulumi.Output[dict[str, str]]]
+    attached: dict[str, list[pulumi.Resource]]
+
+    def __init__(
+        self, name: str, args: StoreAccessArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("backstop:index:StoreAccess", name, None, opts)
+        self.credentials = {}
+        self.attached = {}
+        for access in args.accesses:
+            self._client(args, access)
+        self.register_outputs({"clients": [access.name for access in args.accesses]})
+
+    def _client(self, args: StoreAccessArgs, access: ClientAccess) -> None:
+        on_store = pulumi.ResourceOptions(parent=self, provider=args.provider)
+        policy = minio.IamPolicy(
+            f"{access.resource_name}-policy",
+            name=f"{args.site}-{access.resource_name}",
+            policy=policy_text(access, args.buckets),
+            opts=on_store,
+        )
+        first = access.generation - 1 if access.keep_previous else access.generation
+        attached: list[pulumi.Resource] = []
+        for generation in range(first, access.generation + 1):
+            name = f"{access.resource_name}-{generation}"
+            # The generation is part of the name: the old user stays while the new one is born.
+            credential = generated_credential(
+                name, generation=generation, opts=pulumi.ResourceOptions(parent=self)
+            )
+            user = minio.IamUser(
+                f"{name}-user",
+                name=credential.apply(lambda pair: pair["accessKey"]),
+                secret=credential.apply(lambda pair: pair["secretKey"]),
+                opts=on_store,
+            )
+            attached.append(
+                minio.IamUserPolicyAttachment(
+                    f"{name}-attachment",
+                    user_name=user.name,
+                    policy_name=policy.name,
+                    opts=on_store,
+                )
+            )
+            self.credentials[access.name] = credential
+        self.attached[access.name] = attached

@@ -1,0 +1,174 @@
+"""Buckets of the store's clients, with versioning, lifecycle, quota and lock; read back.
+
+The provider answers some writes with success although the server refused them, and does not know
+tags or default retention. So a Command sets those and compares what the server then holds with
+what was declared.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_minio as minio
+
+from components import command
+from components.object_store.endpoint import StoreEndpoint
+from components.settings import BUCKET_NAME, Client, Settings, SettingsError
+
+GIB = 1024**3
+# The id by which the read-back finds the one lifecycle rule that a bucket has.
+LIFECYCLE_RULE = "noncurrent"
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """One bucket as declared. `quota_bytes` None: no quota. `lock_days` None: no object lock."""
+
+    role: str
+    name: str
+    noncurrent_days: int
+    quota_bytes: int | None
+    lock_mode: str | None
+    lock_days: int | None
+
+    def wire(self) -> dict[str, Any]:
+        """The form in which drills and the read-back take it."""
+        lock = None
+        if self.lock_days is not None:
+            lock = {"mode": self.lock_mode, "days": self.lock_days}
+        return {
+            "name": self.name,
+            "versioning": True,
+            "objectLock": lock,
+            "noncurrentDays": self.noncurrent_days,
+            "quotaBytes": self.quota_bytes,
+        }
+
+
+def declared_buckets(settings: Settings) -> list[Bucket]:
+    """The buckets of every enabled client; the drill has none, it reads the others'.
+
+    Raises:
+        SettingsError: two clients name one bucket, or a name is too long.
+    """
+    clients = settings.clients
+    roles: list[tuple[str, Client]] = [
+        ("velero", clients.velero),
+        ("longhorn", clients.longhorn),
+        ("host-files", clients.host_files),
+        ("cluster-state", clients.cluster_state),
+        ("evidence", clients.evidence),
+    ]
+    buckets: list[Bucket] = []
+    faults = []
+    for role, client in roles:
+        if not client.enabled:
+            continue
+        name = client.bucket or f"{settings.site}-{role}"
+        if not BUCKET_NAME.fullmatch(name):
+            faults.append(f"config backstop:clients.{role}.bucket: {name} is no bucket name")
+        if any(other.name == name for other in buckets):
+            faults.append(
+                f"config backstop:clients.{role}.bucket: {name} is another client's bucket; "
+                "each client needs its own"
+            )
+        lock = client.object_lock
+        buckets.append(
+            Bucket(
+                role=role,
+                name=name,
+                noncurrent_days=client.noncurrent_days,
+                quota_bytes=None if client.quota_gib is None else client.quota_gib * GIB,
+                lock_mode=lock.mode if lock else None,
+                lock_days=lock.days if lock else None,
+            )
+        )
+    if faults:
+        raise SettingsError(faults)
+    return buckets
+
+
+@dataclass
+class StoreBucketsArgs:
+    """`endpoint` is needed by the read-back, which speaks to the server past the provider."""
+
+    site: str
+    buckets: Sequence[Bucket]
+    endpoint: StoreEndpoint
+    provider: minio.Provider
+
+
+class StoreBuckets(pulumi.ComponentResource):
+    """Each bucket with its settings. Protected and retained: no run of the program deletes one.
+
+    Outputs: `settled`, the read-back of each bucket by name, which a consumer waits for.
+    """
+
+    settled: dict[str, pulumi.Resource]
+
+    def __init__(
+        self, name: str, args: StoreBucketsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("backstop:index:StoreBuckets", name, None, opts)
+        self.settled = {bucket.name: self._bucket(args, bucket) for bucket in args.buckets}
+        self.register_outputs({"buckets": [bucket.name for bucket in args.buckets]})
+
+    def _bucket(self, args: StoreBucketsArgs, declared: Bucket) -> pulumi.Resource:
+        kept = pulumi.ResourceOptions(
+            parent=self, provider=args.provider, protect=True, retain_on_delete=True
+        )
+        bucket = minio.S3Bucket(
+            f"{declared.role}-bucket",
+            bucket=declared.name,
+            acl="private",
+            object_locking=declared.lock_days is not None,
+            quota=declared.quota_bytes,
+            opts=kept,
+        )
+        versioning = minio.S3BucketVersioning(
+            f"{declared.role}-versioning",
+            bucket=bucket.bucket,
+            versioning_configuration={"status": "Enabled"},
+            opts=kept,
+        )
+        # Only versions that are no longer current: current ones are the client's own to expire.
+        lifecycle = minio.IlmPolicy(
+            f"{declared.role}-lifecycle",
+            bucket=bucket.bucket,
+            rules=[
+                {
+                    "id": LIFECYCLE_RULE,
+                    "noncurrent_version_expiration_days": declared.noncurrent_days,
+                }
+            ],
+            opts=pulumi.ResourceOptions.merge(
+                kept, pulumi.ResourceOptions(depends_on=[versioning])
+            ),
+        )
+        return command.on_operator(
+            f"{declared.role}-settings",
+            "sh ./run.sh s3 settings",
+            stdin=settings_request(args.site, args.endpoint, declared),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[bucket, versioning, lifecycle]),
+        )
+
+
+def settings_request(site: str, endpoint: StoreEndpoint, bucket: Bucket) -> pulumi.Output[str]:
+    """What `s3 settings` reads from stdin (secret: it holds the administrator)."""
+    return pulumi.Output.all(endpoint.ca_pem, endpoint.root_user, endpoint.root_password).apply(
+        lambda values: json.dumps(
+            {
+                "schema": 1,
+                "site": site,
+                "endpoint": endpoint.url,
+                "region": endpoint.region,
+                "caPem": values[0],
+                "accessKey": values[1],
+                "secretKey": values[2],
+                "bucket": {**bucket.wire(), "claim": True},
+            },
+            sort_keys=True,
+        )
+    )

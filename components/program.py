@@ -1,0 +1,72 @@
+"""The edge of the program: reads config and hosts, refuses in sentences, then builds the site."""
+
+import datetime
+import time
+from typing import Any
+
+import pulumi
+
+from components import host_facts
+from components.object_store import existing, preflight
+from components.object_store.buckets import declared_buckets
+from components.settings import (
+    NAMESPACE,
+    SECRET_KEYS,
+    ExistingStore,
+    HostsStore,
+    Settings,
+    SettingsError,
+    load,
+)
+from components.site import Observed, build
+
+_OBJECT_KEYS = ("hosts", "objectStore", "clients", "drills")
+
+
+def _raw_config() -> tuple[dict[str, Any], frozenset[str]]:
+    """Config values of our namespace, and which of the secret keys the stack keeps encrypted."""
+    config = pulumi.Config(NAMESPACE)
+    prefix = f"{NAMESPACE}:"
+    from pulumi.runtime.config import CONFIG  # noqa: PLC0415  (the SDK lists keys nowhere else)
+
+    keys = [key.removeprefix(prefix) for key in CONFIG.get() if key.startswith(prefix)]
+    raw: dict[str, Any] = {}
+    for key in keys:
+        raw[key] = config.get_object(key) if key in _OBJECT_KEYS else config.get(key)
+    secret = frozenset(key for key in SECRET_KEYS if pulumi.runtime.is_config_secret(prefix + key))
+    return raw, secret
+
+
+def observe(settings: Settings) -> Observed:
+    """Looks at the hosts and refuses to begin where the preflight finds a fault.
+
+    Raises:
+        pulumi.RunError: one sentence per fault, nothing was changed.
+    """
+    store = settings.object_store
+    faults: list[str] = []
+    facts: dict[str, host_facts.HostFacts] = {}
+    if isinstance(store, HostsStore):
+        hosts = {name: settings.hosts[name] for name in store.hosts}
+        facts, faults = host_facts.gather(
+            hosts,
+            host_facts.ssh_runner(settings.ssh_private_key.get_secret_value()),
+            ports=(store.api_port, store.console_port),
+            paths=preflight.mount_points(store),
+        )
+        faults += preflight.findings(store, facts, time.time())
+    elif isinstance(store, ExistingStore):
+        faults += existing.findings(settings, store, [b.name for b in declared_buckets(settings)])
+    if faults:
+        raise pulumi.RunError("preflight, nothing was changed:\n  " + "\n  ".join(faults))
+    return Observed(facts, datetime.datetime.now(datetime.UTC).date(), host_facts.new_nonce())
+
+
+def main() -> None:
+    """The whole program."""
+    raw, secret = _raw_config()
+    try:
+        settings = load(raw, secret_keys=secret)
+        build(settings, observe(settings))
+    except SettingsError as error:
+        raise pulumi.RunError("the config is refused:\n  " + "\n  ".join(error.faults)) from None

@@ -1,0 +1,97 @@
+"""Policies: what each role gets, and that no role can shorten the life of what is stored."""
+
+import json
+
+import pytest
+
+from components.object_store.access import ClientAccess, client_accesses, policy_text, statements
+from components.object_store.buckets import declared_buckets
+from tests.support.recorder import settings_with
+
+BUCKETS = ["dev-velero", "dev-evidence"]
+WRITERS = ["velero", "longhorn", "host-files", "cluster-state", "evidence"]
+
+
+def access(role: str) -> ClientAccess:
+    prefix = {"host-files": "cp1/", "evidence": "receipts/"}.get(role, "")
+    return ClientAccess(role, role, f"dev-{role}", prefix, 1, keep_previous=False)
+
+
+def actions(role: str, effect: str) -> set[str]:
+    return {
+        action
+        for statement in statements(access(role), BUCKETS)
+        if statement["Effect"] == effect
+        for action in statement["Action"]
+    }
+
+
+@pytest.mark.parametrize("role", [*WRITERS, "drill"])
+def test_no_role_has_a_wildcard_action_or_anothers_bucket(role: str) -> None:
+    allowed = actions(role, "Allow")
+    assert not [action for action in allowed if "*" in action]
+    text = policy_text(access(role), BUCKETS)
+    others = {f"dev-{other}" for other in WRITERS} - {f"dev-{role}"}
+    if role != "drill":
+        assert not [other for other in others if f":::{other}" in text]
+
+
+@pytest.mark.parametrize("role", [*WRITERS, "drill"])
+def test_every_role_is_denied_what_ends_a_version(role: str) -> None:
+    denied = actions(role, "Deny")
+    assert {
+        "s3:DeleteObjectVersion",
+        "s3:PutLifecycleConfiguration",
+        "s3:PutBucketVersioning",
+        "s3:BypassGovernanceRetention",
+        "s3:DeleteBucket",
+        "s3:PutBucketPolicy",
+    } <= denied
+    assert not denied & actions(role, "Allow")
+
+
+def test_append_only_roles_are_denied_every_delete() -> None:
+    for role in ("evidence", "drill"):
+        assert "s3:DeleteObject" in actions(role, "Deny")
+
+
+def test_a_node_deletes_only_its_own_locks() -> None:
+    granting = [
+        statement["Resource"]
+        for statement in statements(access("host-files"), BUCKETS)
+        if statement["Effect"] == "Allow" and "s3:DeleteObject" in statement["Action"]
+    ]
+    assert granting == [["arn:aws:s3:::dev-host-files/cp1/locks/*"]]
+
+
+def test_the_drill_reads_everything_and_writes_nothing() -> None:
+    assert {"s3:GetObject", "s3:GetObjectVersion", "s3:ListBucketVersions"} <= actions(
+        "drill", "Allow"
+    )
+    assert not [action for action in actions("drill", "Allow") if ":Put" in action]
+
+
+def test_evidence_appends_and_cannot_read() -> None:
+    assert "s3:PutObject" in actions("evidence", "Allow")
+    assert not [action for action in actions("evidence", "Allow") if action.startswith("s3:GetO")]
+
+
+def test_equal_rights_are_equal_text() -> None:
+    text = policy_text(access("velero"), BUCKETS)
+    assert text == policy_text(access("velero"), list(reversed(BUCKETS)))
+    assert json.loads(text)["Version"] == "2012-10-17"
+
+
+def test_an_unknown_role_has_no_policy() -> None:
+    with pytest.raises(ValueError, match="role nobody"):
+        statements(ClientAccess("x", "nobody", "b", "", 1, keep_previous=False), BUCKETS)
+
+
+def test_every_node_is_a_client_of_its_own() -> None:
+    settings = settings_with(clients={"host-files": {"nodes": ["a", "b"]}})
+    buckets = {bucket.role: bucket.name for bucket in declared_buckets(settings)}
+    nodes = [one for one in client_accesses(settings, buckets) if one.role == "host-files"]
+    assert [(one.name, one.prefix) for one in nodes] == [
+        ("host-files/a", "a/"),
+        ("host-files/b", "b/"),
+    ]
