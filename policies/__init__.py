@@ -1,0 +1,6 @@
+"""The policy pack: rules over resource properties, importable without an engine.
+
+Rules are plain functions on plain data (`plain.py`), sorted by concern: `buckets.py`, `access.py`,
+`commands.py`, `hosts.py`, `providers.py`. `adapter.py` alone knows the policy SDK, `pack.py` is the
+list, and `__main__.py` is what the engine starts.
+"""

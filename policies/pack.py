@@ -1,0 +1,22 @@
+"""The list of rules, and the policies made of them."""
+
+from pulumi_policy import Policy
+
+from policies import access, buckets, commands, hosts, providers
+from policies.adapter import to_policy
+from policies.plain import Rule
+
+NAME = "backstop"
+
+RULES: tuple[Rule, ...] = (
+    *buckets.RULES,
+    *access.RULES,
+    *commands.RULES,
+    *hosts.RULES,
+    *providers.RULES,
+)
+
+
+def policies() -> list[Policy]:
+    """The rules as policies, all mandatory, in the order of the documentation."""
+    return [to_policy(rule) for rule in RULES]

@@ -1,0 +1,31 @@
+"""Broken on purpose: the root password is in a command line."""
+
+import pulumi
+import pulumi_minio as minio
+from pulumi_command import local
+
+PASSWORD = "sentinel-root-password"
+
+store = minio.Provider(
+    "store",
+    minio_server="127.0.0.1:9091",
+    minio_user="root-user",
+    minio_password=pulumi.Output.secret(PASSWORD),
+    minio_ssl=True,
+    minio_insecure=False,
+    minio_cacert_file="ca.crt",
+)
+on_store = pulumi.ResourceOptions(provider=store)
+bucket = minio.S3Bucket(
+    "backups",
+    bucket="backups",
+    acl="private",
+    opts=pulumi.ResourceOptions(provider=store, protect=True),
+)
+minio.S3BucketVersioning(
+    "backups",
+    bucket=bucket.bucket,
+    versioning_configuration={"status": "Enabled"},
+    opts=on_store,
+)
+local.Command("alias", create=f"mc alias set store https://127.0.0.1:9091 root {PASSWORD}")
