@@ -1,0 +1,147 @@
+"""A lab of the tests' own, a copy of the checkout, and the engine on both."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished command; `text` is what a person saw (both streams)."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        return self.stdout + self.stderr
+
+
+def run(argv: list[str], *, cwd: Path, env: dict[str, str], stdin: str = "") -> Done:
+    done = subprocess.run(
+        argv, cwd=cwd, env=env, input=stdin, capture_output=True, text=True,
+        timeout=COMMAND_SECONDS, check=False,
+    )  # fmt: skip
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+class Lab:
+    """An instance of the lab, addressed by the commands that a person uses."""
+
+    def __init__(self, instance: str) -> None:
+        self.instance = instance
+        self.environment = {**os.environ, "BACKSTOP_LAB": instance}
+
+    def lab(self, *argv: str) -> Done:
+        return run(["python3", "-m", "lab", *argv], cwd=ROOT, env=self.environment)
+
+    def up(self, *hosts: str) -> None:
+        wanted = [word for host in hosts for word in ("--host", host)]
+        done = self.lab("up", *wanted)
+        assert done.code == 0, done.text
+
+    def down(self) -> None:
+        done = self.lab("down")
+        assert done.code == 0, done.text
+
+    def on(self, host: str, script: str) -> str:
+        """The output of a shell script run as root on a host."""
+        done = self.lab("exec", host, "--", "sh", "-c", shlex.quote(script))
+        assert done.code == 0, done.text
+        return done.stdout
+
+    def exports(self) -> dict[str, str]:
+        """The environment that `eval "$(python3 -m lab env)"` makes."""
+        done = self.lab("env")
+        assert done.code == 0, done.text
+        script = done.stdout + "\nenv -0"
+        out = subprocess.run(
+            ["sh", "-c", script], env=self.environment, capture_output=True, text=True, check=True
+        ).stdout
+        return dict(line.split("=", 1) for line in out.split("\0") if "=" in line)
+
+
+class Site:
+    """One stack in one copy of the checkout."""
+
+    def __init__(self, lab: Lab, directory: Path, stack: str = "dev") -> None:
+        self.lab = lab
+        self.directory = directory
+        self.stack = stack
+        self.environment = lab.exports()
+
+    @property
+    def config_file(self) -> Path:
+        return self.directory / f"Pulumi.{self.stack}.yaml"
+
+    def configure(self, **changes: Any) -> None:
+        """Replaces keys of the stack's config; a mapping is merged into the one that is there."""
+        content = yaml.safe_load(self.config_file.read_text())
+        for key, value in changes.items():
+            name = f"backstop:{key}"
+            if isinstance(value, dict):
+                value = {**content["config"].get(name, {}), **value}  # noqa: PLW2901
+            content["config"][name] = value
+        self.config_file.write_text(yaml.safe_dump(content))
+
+    def reset(self) -> bool:
+        """Puts the committed config back; whether it was another one."""
+        committed = ROOT / self.config_file.name
+        changed = self.config_file.read_bytes() != committed.read_bytes()
+        shutil.copy(committed, self.config_file)
+        return changed
+
+    def pulumi(self, *argv: str) -> Done:
+        return run(
+            ["pulumi", *argv, "-s", self.stack, "--non-interactive", "--color", "never"],
+            cwd=self.directory, env=self.environment,
+        )  # fmt: skip
+
+    def driver(self, *argv: str) -> Done:
+        python = self.environment["BACKSTOP_PYTHON"]
+        return run(
+            [python, "-m", "stack", argv[0], "-s", self.stack, *argv[1:]],
+            cwd=self.directory, env=self.environment,
+        )  # fmt: skip
+
+    def up(self) -> Done:
+        done = self.driver("up")
+        assert done.code == 0, done.text[-4000:]
+        return done
+
+    def quiet(self) -> None:
+        """Asserts that a preview shows no change."""
+        done = self.pulumi("preview", "--expect-no-changes")
+        assert done.code == 0, done.text[-4000:]
+
+    def outputs(self) -> dict[str, Any]:
+        done = self.pulumi("stack", "output", "--json", "--show-secrets")
+        assert done.code == 0, done.text
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+
+def copy_of_checkout(directory: Path) -> Path:
+    """What a clone would hold, uncommitted work included: tests never touch the checkout."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-coz", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        source = ROOT / name
+        if source.is_file():
+            target = directory / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    return directory
