@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -19,9 +19,15 @@ LINK_FLAGS = ("-s", "-w")
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool as pinned. `stamps` maps a Go variable to the text that is linked into it."""
+    """One tool as pinned. `stamps` maps a Go variable to the text that is linked into it.
+
+    `wrapper` is the module it is built from, as a path in the checkout; several tools of one
+    module share one. `version_command` is empty for a program that cannot say its version: such a
+    one is never taken from PATH.
+    """
 
     name: str
+    wrapper: str
     version: str
     module: str
     module_version: str
@@ -51,13 +57,14 @@ def tool_from(name: str, table: Mapping[str, object]) -> Tool:
         return value
 
     stamps = table.get("stamps", {})
-    command = table.get("version_command")
+    command = table.get("version_command", [])
     if not isinstance(stamps, dict) or any(" " in str(item) for item in stamps.values()):
         raise LabError(f"versions.toml: tools.{name}.stamps must map names to texts without spaces")
-    if not isinstance(command, list) or not command:
+    if not isinstance(command, list):
         raise LabError(f"versions.toml: tools.{name}.version_command must be a list of arguments")
     return Tool(
         name=name,
+        wrapper=str(table.get("wrapper", f"lab/wrappers/{name}")),
         version=text("version"),
         module=text("module"),
         module_version=text("module_version"),
@@ -66,7 +73,7 @@ def tool_from(name: str, table: Mapping[str, object]) -> Tool:
         tags=text("tags"),
         stamps={str(key): str(value) for key, value in sorted(stamps.items())},
         version_command=tuple(str(part) for part in command),
-        version_output=text("version_output"),
+        version_output=text("version_output") if command else "",
     )
 
 
@@ -87,27 +94,32 @@ def tool(name: str, root: Path = ROOT) -> Tool:
     return tools[name]
 
 
-def wrapper(name: str, root: Path = ROOT) -> Path:
-    """The folder of the wrapper module whose go.mod and go.sum pin every byte of `name`."""
-    return root / "lab" / "wrappers" / name
+def wrapper(pinned: Tool, root: Path = ROOT) -> Path:
+    """The folder of the module whose go.mod and go.sum pin every byte of the tool."""
+    return root / pinned.wrapper
 
 
-def pin_hash(pinned: Tool, go_mod: bytes, go_sum: bytes, machine: str) -> str:
-    """Twelve hex digits over everything that decides the binary, except the Go that builds it."""
-    settings = {"tool": asdict(pinned), "build": BUILD_FLAGS, "link": LINK_FLAGS, "on": machine}
+def pin_hash(pinned: Tool, module: Sequence[bytes], machine: str) -> str:
+    """Twelve hex digits over everything that decides the binary, except the Go that builds it.
+
+    `module` is the content of the wrapper module's files, in the order of their names.
+    """
+    tool_settings = asdict(pinned)
+    # Where the module lies does not matter, what its files say does.
+    del tool_settings["wrapper"]
+    settings = {"tool": tool_settings, "build": BUILD_FLAGS, "link": LINK_FLAGS, "on": machine}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for part in (go_mod, go_sum):
+    for part in module:
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()[:12]
 
 
 def stored_name(pinned: Tool, root: Path = ROOT) -> str:
     """The name of the cache folder that holds the built tool: <name>-<version>-<pin hash>."""
-    module = wrapper(pinned.name, root)
+    files = sorted(wrapper(pinned, root).glob("*"))
     digest = pin_hash(
         pinned,
-        (module / "go.mod").read_bytes(),
-        (module / "go.sum").read_bytes(),
+        [file.read_bytes() for file in files if file.suffix in {".go", ".mod", ".sum"}],
         f"{platform.system()}-{platform.machine()}",
     )
     return f"{pinned.name}-{pinned.version}-{digest}"

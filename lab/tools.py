@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from lab.progress import Progress
 from lab.toolchain import go_command, last_line
 
 GIB = 1024**3
-# Measured: build cache plus module cache that one cold build leaves, rounded up.
+# Measured: build cache plus module cache that one cold build of a module leaves, rounded up.
 BUILD_BYTES = 3 * GIB
 VERSION_SECONDS = 20
 
@@ -33,7 +33,7 @@ def find(name: str, root: Path = ROOT) -> Path | None:
     """
     pinned = pins.tool(name, root)
     stored = _stored(pinned, root)
-    on_path = shutil.which(pinned.binary)
+    on_path = shutil.which(pinned.binary) if pinned.version_command else None
     if on_path is not None and Path(on_path) != stored and has_version(Path(on_path), pinned):
         return Path(on_path)
     return stored if stored.exists() else None
@@ -69,7 +69,11 @@ def ensure(
     found = {name: find(name, root) for name in wanted}
     missing = [name for name, path in found.items() if path is None]
     if missing:
-        check_space(missing, cache_dir(), shutil.disk_usage(_existing(cache_dir())).free)
+        check_space(
+            {name: pins.tool(name, root).wrapper for name in missing},
+            cache_dir(),
+            shutil.disk_usage(_existing(cache_dir())).free,
+        )
         build = _Builds(root, go_command(pins.load(root)[1], cache_dir()), cache_dir())
         build.all(missing, stream)
         _drop_build_cache(cache_dir())
@@ -77,9 +81,12 @@ def ensure(
     return {name: path for name, path in found.items() if path is not None}
 
 
-def check_space(missing: Sequence[str], cache: Path, free: int) -> None:
-    """Raises LabError when `free` bytes are too few to build the `missing` tools."""
-    needed = BUILD_BYTES * len(missing)
+def check_space(missing: Mapping[str, str], cache: Path, free: int) -> None:
+    """Raises LabError when `free` bytes are too few to build the `missing` tools.
+
+    `missing` maps a tool to its wrapper module: the tools of one module share what they compile.
+    """
+    needed = BUILD_BYTES * len(set(missing.values()))
     if free < needed:
         raise LabError(
             f"building {', '.join(missing)} needs about {needed / GIB:.0f} GiB free and {cache} "
@@ -154,7 +161,7 @@ class _Builds:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             self._go_build(pinned, partial / pinned.binary, (descriptor, in_use))
-            if not has_version(partial / pinned.binary, pinned):
+            if pinned.version_command and not has_version(partial / pinned.binary, pinned):
                 raise LabError(
                     f"{name}: what was built does not say {pinned.version_output!r}: "
                     f"correct version_output or stamps of [tools.{name}] in versions.toml"
@@ -169,7 +176,7 @@ class _Builds:
         with log.open("wb") as stream:
             process = subprocess.Popen(
                 build_command(self.go, pinned, output),
-                cwd=pins.wrapper(pinned.name, self.root),
+                cwd=pins.wrapper(pinned, self.root),
                 env=build_environment(os.environ, self.cache),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,

@@ -163,7 +163,7 @@ def test_too_little_space_is_one_sentence_before_anything_starts(
     checkout: FakeCheckout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(LabError) as caught:
-        tools.check_space(["thing", "other"], checkout.cache, 1024**3)
+        tools.check_space({"thing": "one", "other": "two"}, checkout.cache, 1024**3)
     assert str(caught.value) == (
         f"building thing, other needs about 6 GiB free and {checkout.cache} has 1.0: "
         "free some space, or set BACKSTOP_CACHE to a larger disk"
