@@ -1,0 +1,34 @@
+"""Pulumi config -> frozen, validated settings. Every error names its key and the cure.
+
+One module a concern; `load` takes the raw values of the stack's config and returns `Settings` or
+raises `SettingsError`, whose text is one sentence per fault. Values that decide something are plain
+Python here; values that only pass through (secrets) stay out of these classes' text forms.
+"""
+
+from components.settings.base import NAMESPACE, SettingsError, is_address
+from components.settings.clients import BUCKET_NAME, Client, Clients, ObjectLock
+from components.settings.drills import Drills
+from components.settings.hosts import Host
+from components.settings.loading import SECRET_KEYS, load
+from components.settings.site import Settings
+from components.settings.store import Binary, Certificate, ExistingStore, Firewall, HostsStore
+
+__all__ = [
+    "BUCKET_NAME",
+    "NAMESPACE",
+    "SECRET_KEYS",
+    "Binary",
+    "Certificate",
+    "Client",
+    "Clients",
+    "Drills",
+    "ExistingStore",
+    "Firewall",
+    "Host",
+    "HostsStore",
+    "ObjectLock",
+    "Settings",
+    "SettingsError",
+    "is_address",
+    "load",
+]

@@ -1,0 +1,52 @@
+"""Settings of one site: every concern together, and what must hold between them."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from components.settings.base import Model, Name, is_address
+from components.settings.clients import Clients
+from components.settings.drills import Drills
+from components.settings.hosts import Host
+from components.settings.store import ExistingStore, HostsStore
+
+
+class Settings(Model):
+    """One site. Secrets are SecretStr, so no text form of this object holds one."""
+
+    site: Name
+    hosts: dict[Name, Host] = Field(default_factory=dict)
+    ssh_private_key: SecretStr = SecretStr("")
+    object_store: Annotated[HostsStore | ExistingStore, Field(discriminator="kind")]
+    store_root_user: SecretStr = SecretStr("")
+    store_root_password: SecretStr = SecretStr("")
+    escrow_passphrase: SecretStr = SecretStr("")
+    clients: Clients = Clients()
+    drills: Drills = Drills()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        store = self.object_store
+        if isinstance(store, HostsStore):
+            for name in store.hosts:
+                if name not in self.hosts:
+                    known = ", ".join(sorted(self.hosts)) or "none"
+                    raise ValueError(
+                        f"objectStore.hosts: {name} is not under hosts (there: {known})"
+                    )
+                if store.firewall.enabled and not is_address(self.hosts[name].address):
+                    raise ValueError(
+                        f"hosts.{name}.address: {self.hosts[name].address} is a name; a store with "
+                        "a firewall needs an IP address here"
+                    )
+            if not self.ssh_private_key.get_secret_value():
+                raise ValueError(
+                    "sshPrivateKey: the hosts need a key; set it with --secret, or the file"
+                )
+        elif not (
+            self.store_root_user.get_secret_value() and self.store_root_password.get_secret_value()
+        ):
+            raise ValueError(
+                "storeRootUser, storeRootPassword: an existing store needs both, --secret"
+            )
+        return self
