@@ -9,6 +9,7 @@ from components.settings.base import NAMESPACE, SettingsError, is_address
 from components.settings.clients import BUCKET_NAME, Client, Clients, ObjectLock
 from components.settings.drills import Drills
 from components.settings.hosts import Host
+from components.settings.in_cluster import InClusterStore
 from components.settings.loading import SECRET_KEYS, load
 from components.settings.site import Settings
 from components.settings.store import Binary, Certificate, ExistingStore, Firewall, HostsStore
@@ -26,6 +27,7 @@ __all__ = [
     "Firewall",
     "Host",
     "HostsStore",
+    "InClusterStore",
     "ObjectLock",
     "Settings",
     "SettingsError",

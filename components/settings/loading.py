@@ -22,9 +22,9 @@ def _explain(error: ValidationError) -> list[str]:
     """One sentence per fault; pydantic's own text never shows the value (it may be a secret)."""
     faults = []
     for fault in error.errors(include_input=False, include_url=False):
-        # The discriminator's tag (hosts, existing) stands in the location; it is no key.
+        # The discriminator's tag (hosts, existing, inCluster) stands in the location; it is no key.
         path = [str(part) for part in fault["loc"]]
-        if path[:1] == ["objectStore"] and path[1:2] in (["hosts"], ["existing"]):
+        if path[:1] == ["objectStore"] and path[1:2] in (["hosts"], ["existing"], ["inCluster"]):
             del path[1]
         where = ".".join(path)
         if fault["type"] == "extra_forbidden":

@@ -8,6 +8,7 @@ from components.settings.base import Model, Name, is_address
 from components.settings.clients import Clients
 from components.settings.drills import Drills
 from components.settings.hosts import Host
+from components.settings.in_cluster import InClusterStore
 from components.settings.store import ExistingStore, HostsStore
 
 
@@ -17,7 +18,9 @@ class Settings(Model):
     site: Name
     hosts: dict[Name, Host] = Field(default_factory=dict)
     ssh_private_key: SecretStr = SecretStr("")
-    object_store: Annotated[HostsStore | ExistingStore, Field(discriminator="kind")]
+    object_store: Annotated[
+        HostsStore | ExistingStore | InClusterStore, Field(discriminator="kind")
+    ]
     store_root_user: SecretStr = SecretStr("")
     store_root_password: SecretStr = SecretStr("")
     escrow_passphrase: SecretStr = SecretStr("")
@@ -43,7 +46,7 @@ class Settings(Model):
                 raise ValueError(
                     "sshPrivateKey: the hosts need a key; set it with --secret, or the file"
                 )
-        elif not (
+        elif isinstance(store, ExistingStore) and not (
             self.store_root_user.get_secret_value() and self.store_root_password.get_secret_value()
         ):
             raise ValueError(
