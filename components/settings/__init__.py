@@ -7,21 +7,30 @@ Python here; values that only pass through (secrets) stay out of these classes' 
 
 from components.settings.base import NAMESPACE, SettingsError, is_address
 from components.settings.clients import BUCKET_NAME, Client, Clients, ObjectLock
+from components.settings.cluster import ClusterSettings
 from components.settings.drills import Drills
 from components.settings.hosts import Host
 from components.settings.in_cluster import InClusterStore
 from components.settings.loading import SECRET_KEYS, load
 from components.settings.site import Settings
+from components.settings.snapshots import (
+    LONGHORN_DRIVER,
+    SnapshotClass,
+    Snapshots,
+    coupling_faults,
+)
 from components.settings.store import Binary, Certificate, ExistingStore, Firewall, HostsStore
 
 __all__ = [
     "BUCKET_NAME",
+    "LONGHORN_DRIVER",
     "NAMESPACE",
     "SECRET_KEYS",
     "Binary",
     "Certificate",
     "Client",
     "Clients",
+    "ClusterSettings",
     "Drills",
     "ExistingStore",
     "Firewall",
@@ -31,6 +40,9 @@ __all__ = [
     "ObjectLock",
     "Settings",
     "SettingsError",
+    "SnapshotClass",
+    "Snapshots",
+    "coupling_faults",
     "is_address",
     "load",
 ]

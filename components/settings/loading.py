@@ -15,7 +15,9 @@ from pydantic import ValidationError
 from components.settings.base import SettingsError, sentence
 from components.settings.site import Settings
 
-SECRET_KEYS = frozenset({"sshPrivateKey", "storeRootUser", "storeRootPassword", "escrowPassphrase"})
+SECRET_KEYS = frozenset(
+    {"sshPrivateKey", "storeRootUser", "storeRootPassword", "escrowPassphrase", "kubeconfig"}
+)
 
 
 def _explain(error: ValidationError) -> list[str]:
@@ -66,10 +68,11 @@ def _inventory(path: str, read: Callable[[Path], str]) -> dict[str, Any]:
     return content
 
 
-def _merge_inventory(values: dict[str, Any], read: Callable[[Path], str]) -> None:
+def _merge_inventory(values: dict[str, Any], read: Callable[[Path], str]) -> str:
+    """Adds the inventory's hosts, key and server; returns the path of its kubeconfig, or ""."""
     path = values.pop("hostInventory", "")
     if not path:
-        return
+        return ""
     inventory = _inventory(path, read)
     values["hosts"] = {**inventory.get("hosts", {}), **values.get("hosts", {})}
     if not values.get("sshPrivateKey") and not values.get("sshPrivateKeyFile"):
@@ -81,6 +84,23 @@ def _merge_inventory(values: dict[str, Any], read: Callable[[Path], str]) -> Non
         if "sha256" not in binary and isinstance(binary, dict):
             binary = {**binary, "path": artefact["path"], "sha256": artefact["sha256"]}
             values["objectStore"] = {**store, "binary": binary}
+    return str(inventory.get("kubernetes", {}).get("kubeconfigFile", ""))
+
+
+def _merge_kubeconfig(values: dict[str, Any], read: Callable[[Path], str], listed: str) -> None:
+    """The kubeconfig's text: the config's own, else the cluster's file, else the inventory's."""
+    cluster = values.get("cluster")
+    if not isinstance(cluster, dict):
+        return
+    cluster = dict(cluster)
+    file = cluster.pop("kubeconfigFile", "")
+    values["cluster"] = cluster
+    if values.get("kubeconfig"):
+        return
+    if file and isinstance(file, str):
+        values["kubeconfig"] = _read(file, "cluster.kubeconfigFile", read)
+    elif listed:
+        values["kubeconfig"] = _read(listed, "hostInventory", read)
 
 
 def load(
@@ -110,7 +130,8 @@ def load(
                 for key in clear
             ]
         )
-    _merge_inventory(values, read)
+    listed = _merge_inventory(values, read)
+    _merge_kubeconfig(values, read, listed)
     key_file = values.pop("sshPrivateKeyFile", "")
     if key_file and not values.get("sshPrivateKey"):
         values["sshPrivateKey"] = _read(key_file, "sshPrivateKeyFile", read)

@@ -6,9 +6,11 @@ from pydantic import Field, SecretStr, model_validator
 
 from components.settings.base import Model, Name, is_address
 from components.settings.clients import Clients
+from components.settings.cluster import ClusterSettings
 from components.settings.drills import Drills
 from components.settings.hosts import Host
 from components.settings.in_cluster import InClusterStore
+from components.settings.snapshots import Snapshots, coupling_faults
 from components.settings.store import ExistingStore, HostsStore
 
 
@@ -26,6 +28,9 @@ class Settings(Model):
     escrow_passphrase: SecretStr = SecretStr("")
     clients: Clients = Clients()
     drills: Drills = Drills()
+    kubeconfig: SecretStr = SecretStr("")
+    cluster: ClusterSettings | None = None
+    snapshots: Snapshots | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -52,4 +57,25 @@ class Settings(Model):
             raise ValueError(
                 "storeRootUser, storeRootPassword: an existing store needs both, --secret"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _cluster_is_reachable(self) -> Self:
+        given = bool(self.kubeconfig.get_secret_value().strip())
+        if self.cluster is None and given:
+            raise ValueError("kubeconfig: belongs to a site with a cluster; add cluster, or {}")
+        if self.cluster is not None and not given:
+            raise ValueError(
+                "cluster: the cluster needs a kubeconfig; set kubeconfig with --secret, or give "
+                "cluster.kubeconfigFile, or an inventory that names one"
+            )
+        if self.cluster is None and self.snapshots is not None:
+            raise ValueError("snapshots: a site without cluster has no snapshots; add cluster")
+        return self
+
+    @model_validator(mode="after")
+    def _snapshots_fit_the_data_mover(self) -> Self:
+        faults = coupling_faults(self.snapshots, move_data=False) if self.snapshots else []
+        if faults:
+            raise ValueError(faults[0])
         return self
