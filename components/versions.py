@@ -32,3 +32,21 @@ def tool(name: str) -> str:
     if not isinstance(pin, dict):
         raise TypeError(f"versions.toml: tools.{name} is not a table")
     return str(pin["version"])
+
+
+def image(name: str) -> str:
+    """Reference of the image `name` (velero), with its tag.
+
+    Raises:
+        KeyError: `name` is not pinned.
+    """
+    return str(_table()["images"][name])
+
+
+def chart(name: str) -> str:
+    """Version of the official Helm chart `name` (velero).
+
+    Raises:
+        KeyError: `name` is not pinned.
+    """
+    return str(_table()["charts"][name])
