@@ -20,7 +20,7 @@ from components.settings import (
 )
 from components.site import Observed, build
 
-_OBJECT_KEYS = ("hosts", "objectStore", "clients", "drills", "cluster", "snapshots")
+_OBJECT_KEYS = ("hosts", "objectStore", "clients", "drills", "cluster", "snapshots", "velero")
 
 
 def _raw_config() -> tuple[dict[str, Any], frozenset[str]]:

@@ -12,6 +12,7 @@ from components.settings.hosts import Host
 from components.settings.in_cluster import InClusterStore
 from components.settings.snapshots import Snapshots, coupling_faults
 from components.settings.store import ExistingStore, HostsStore
+from components.settings.velero import Velero, site_fault
 
 
 class Settings(Model):
@@ -31,6 +32,7 @@ class Settings(Model):
     kubeconfig: SecretStr = SecretStr("")
     cluster: ClusterSettings | None = None
     snapshots: Snapshots | None = None
+    velero: Velero | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -75,7 +77,23 @@ class Settings(Model):
 
     @model_validator(mode="after")
     def _snapshots_fit_the_data_mover(self) -> Self:
-        faults = coupling_faults(self.snapshots, move_data=False) if self.snapshots else []
+        moves = self.velero is not None and self.velero.moves_data
+        faults = coupling_faults(self.snapshots, move_data=moves) if self.snapshots else []
         if faults:
             raise ValueError(faults[0])
+        return self
+
+    @model_validator(mode="after")
+    def _velero_has_what_it_needs(self) -> Self:
+        if self.velero is None:
+            return self
+        fault = site_fault(
+            self.velero,
+            cluster=self.cluster is not None,
+            client=self.clients.velero.enabled,
+            passphrase=bool(self.escrow_passphrase.get_secret_value()),
+            classes=self.snapshots is not None,
+        )
+        if fault:
+            raise ValueError(fault)
         return self
