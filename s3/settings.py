@@ -1,8 +1,8 @@
 """Bucket settings that no Pulumi resource can hold, and the read-back of those that one does.
 
-Sets the ownership tag and the default retention, then reads versioning, lifecycle, quota and lock
-back from the server and compares them with what was asked for: the provider reports some of them as
-set without looking.
+Sets the ownership tag, the quota and the default retention, then reads versioning, lifecycle, quota
+and lock back from the server and compares them with what was asked for: the provider reports some
+of them as set without looking.
 """
 
 import json
@@ -11,14 +11,14 @@ from typing import Annotated, Literal, TypeVar
 
 from minio import Minio
 from minio.commonconfig import Tags
+from minio.minioadmin import MinioAdmin
 from minio.objectlockconfig import DAYS, ObjectLockConfig
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from s3.bucket_state import default_retention, noncurrent_days, versioned
 from s3.client import Credential, StoreEndpoint, connect, connect_admin
 from s3.errors import SDK_ERRORS, classify
-
-OWNERSHIP_TAG = "backstop-site"
+from s3.ownership import OWNERSHIP_TAG
 
 _T = TypeVar("_T")
 
@@ -102,7 +102,7 @@ def one_sentence(error: ValidationError) -> str:
 
 
 def apply(request: Request) -> dict[str, object]:
-    """Claims the bucket, sets its default retention, returns what the server holds.
+    """Claims the bucket, sets quota and default retention, returns what the server holds.
 
     Raises SettingsDifferError with one sentence for a foreign bucket or a difference, StoreError
     when the store refuses or cannot be reached.
@@ -135,8 +135,11 @@ def apply(request: Request) -> dict[str, object]:
                 bucket.name, ObjectLockConfig(lock.mode, lock.days, DAYS)
             )
         )
+    admin = connect_admin(store, request.credential())
+    if ask(lambda: _quota(admin, bucket.name)) != bucket.quota_bytes:
+        ask(lambda: _set_quota(admin, bucket))
     held = ask(lambda: _held(client, bucket.name))
-    held["quotaBytes"] = ask(lambda: _quota(request))
+    held["quotaBytes"] = ask(lambda: _quota(admin, bucket.name))
     _compare(held, bucket, store.url)
     return held
 
@@ -156,11 +159,18 @@ def _wanted_lock(lock: Lock | None) -> dict[str, object] | None:
     return None if lock is None else {"mode": lock.mode, "days": lock.days}
 
 
-def _quota(request: Request) -> int | None:
-    admin = connect_admin(request.store(), request.credential())
-    quota = json.loads(admin.bucket_quota_get(request.bucket.name))
+def _quota(admin: MinioAdmin, name: str) -> int | None:
+    quota = json.loads(admin.bucket_quota_get(name))
     # Older servers answer `quota`, newer ones `size`; 0 means none.
     return int(quota.get("size") or quota.get("quota") or 0) or None
+
+
+def _set_quota(admin: MinioAdmin, bucket: Bucket) -> None:
+    # Here and not in the provider's bucket, which cannot take a quota away and never reads it.
+    if bucket.quota_bytes is None:
+        admin.bucket_quota_clear(bucket.name)
+    else:
+        admin.bucket_quota_set(bucket.name, bucket.quota_bytes)
 
 
 def _compare(held: dict[str, object], bucket: Bucket, url: str) -> None:

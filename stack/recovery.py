@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from s3 import ownership
+from s3.ownership import BucketFacts
 from stack.checkpoint import BUCKET, PROVIDER_PREFIX, Checkpoint, Resource, name_of
 
 COMMAND_PREFIX = "command:"
@@ -42,15 +44,6 @@ OVERWRITTEN = frozenset(
 SET_AFTER_CREATION = frozenset({"quota", "acl"})
 
 
-@dataclass(frozen=True)
-class BucketFacts:
-    """What the store says of a bucket; `empty` means that it holds no version either."""
-
-    tags: Mapping[str, str]
-    empty: bool
-    object_lock: bool
-
-
 class Action(StrEnum):
     """What becomes of a pending create."""
 
@@ -71,9 +64,6 @@ class Step:
 
     def __str__(self) -> str:
         return f"{self.action}: {self.name}: {self.why}"
-
-
-SITE_TAG = "backstop-site"
 
 
 def plan(
@@ -139,33 +129,15 @@ def _bucket(resource: Resource, site: str, facts: BucketFacts | None) -> Step:
         return Step(
             urn, name, Action.CLEAR, f"bucket {bucket} does not exist, so it is created again"
         )
-    obstacle = _obstacle(resource, bucket, site, facts)
+    obstacle = ownership.obstacle(bucket, site, facts, wants_lock=_wants_lock(resource))
     if obstacle:
         return Step(urn, name, Action.REFUSE, obstacle)
-    mark = "carries our mark" if SITE_TAG in facts.tags else "is empty and bears no mark yet"
+    mark = (
+        "carries our mark"
+        if ownership.OWNERSHIP_TAG in facts.tags
+        else "is empty and bears no mark yet"
+    )
     return Step(urn, name, Action.ADOPT, f"bucket {bucket} {mark}", _created(resource, bucket))
-
-
-def _obstacle(resource: Resource, bucket: str, site: str, facts: BucketFacts) -> str:
-    """Why a bucket that exists cannot be taken for ours, "" if it can."""
-    owner = facts.tags.get(SITE_TAG)
-    if owner is not None and owner != site:
-        return (
-            f"bucket {bucket} belongs to site {owner}, not to {site}: "
-            "give one of the two sites other bucket names"
-        )
-    if owner is None and (facts.tags or not facts.empty):
-        found = "holds data" if not facts.empty else "bears tags of somebody else"
-        return (
-            f"bucket {bucket} {found} and not our mark: if it is this site's, tag it "
-            f"{SITE_TAG}={site} and run again, otherwise give this site another bucket name"
-        )
-    if _wants_lock(resource) and not facts.object_lock:
-        return (
-            f"bucket {bucket} was made without object lock, which only its creation can set: "
-            "delete the bucket and run again"
-        )
-    return ""
 
 
 def _created(resource: Resource, bucket: str) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from s3.errors import StoreError
+from s3.ownership import BucketFacts
 from stack import checkpoint, locks, processes, recovery, store, torn_files, trust
 from stack.checkpoint import Checkpoint
 from stack.engine import NO_SUCH_STACK, Engine
@@ -172,7 +173,7 @@ class _Inspector:
         self._session = session
         self._secrets: Checkpoint | None = None
 
-    def __call__(self, resource: checkpoint.Resource) -> recovery.BucketFacts | None:
+    def __call__(self, resource: checkpoint.Resource) -> BucketFacts | None:
         session = self._session
         state = self._secrets or session.existing(secrets=True)
         self._secrets = state

@@ -11,15 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from minio import Minio
-from minio.error import MinioException, S3Error
-from urllib3.exceptions import HTTPError
-
 from s3.client import Credential, Session, StoreEndpoint, connect, connection_pool
-from s3.errors import classify
+from s3.errors import SDK_ERRORS, classify
+from s3.ownership import BucketFacts, inspect
 from stack.checkpoint import BUCKET, STORE_PROVIDER, Checkpoint, Resource, plain, provider_urn
 from stack.errors import StackError
-from stack.recovery import BucketFacts
 
 HEALTH_PATH = "/minio/health/cluster"
 _GONE = 404
@@ -64,15 +60,8 @@ class S3Store:
         """Tags, emptiness over all versions, and object lock of a bucket."""
         client = connect(self.endpoint, self.credential)
         try:
-            if not client.bucket_exists(bucket):
-                return None
-            versions = client.list_objects(bucket, recursive=True, include_version=True)
-            return BucketFacts(
-                tags=dict(client.get_bucket_tags(bucket) or {}),
-                empty=next(iter(versions), None) is None,
-                object_lock=_has_object_lock(client, bucket),
-            )
-        except (MinioException, HTTPError, OSError) as error:
+            return inspect(client, bucket)
+        except SDK_ERRORS as error:
             raise classify(error, self.endpoint.url, bucket) from error
 
     def check(self, buckets: Sequence[str]) -> None:
@@ -157,13 +146,3 @@ def _ca_pem(checkpoint: Checkpoint, inputs: Any, directory: Path) -> str:  # noq
             f"in the state nor in {named or 'a file'}: copy it there from the store's host"
         )
     return pem
-
-
-def _has_object_lock(client: Minio, bucket: str) -> bool:
-    try:
-        client.get_object_lock_config(bucket)
-    except S3Error as error:
-        if error.code == "ObjectLockConfigurationNotFoundError":
-            return False
-        raise
-    return True

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from s3.errors import StoreError
+from s3.ownership import BucketFacts
 from stack.engine import Result
 from stack.locks import Process
 from stack.project import Project
-from stack.recovery import BucketFacts
 from stack.session import Session
 from stack.store import Store, StoreAccess
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from s3.errors import Cause, StoreError
+from s3.ownership import BucketFacts
 from stack import operations
 from stack.errors import StackError
 from stack.locks import Process
-from stack.recovery import BucketFacts
 from tests.stack import deployments as made
 from tests.stack.fake_engine import FakeEngine, FakeStore, Stage
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from s3.ownership import BucketFacts
 from stack import checkpoint
-from stack.recovery import Action, BucketFacts, Step, adopted, plan, refusals
+from stack.recovery import Action, Step, adopted, plan, refusals
 from tests.stack import deployments as made
 
 OURS = BucketFacts({"backstop-site": "dev"}, empty=False, object_lock=False)

@@ -10,8 +10,8 @@ from minio.commonconfig import Tags
 
 from s3.client import Credential, StoreEndpoint, connect, connect_admin
 from s3.errors import Cause, StoreError
+from s3.ownership import BucketFacts
 from stack import trust
-from stack.recovery import BucketFacts
 from stack.store import S3Store, StoreAccess, open_store
 from tests.stack.real_engine import Site, site_in
 from tests.support.minio_server import MinioServer, running_minio
@@ -186,8 +186,7 @@ def test_a_bucket_of_another_site_stops_the_recovery(site: Site, server: MinioSe
     refused = site.stack("up")
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1] == (
-        "error: bucket dev-velero belongs to site prod, not to dev: "
-        "give one of the two sites other bucket names"
+        "error: bucket dev-velero belongs to site prod, not to dev: choose another bucket name"
     )
     assert site.state_file.read_bytes() == before
 
