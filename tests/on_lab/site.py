@@ -72,14 +72,23 @@ class Lab:
         return dict(line.split("=", 1) for line in out.split("\0") if "=" in line)
 
 
-class Site:
-    """One stack in one copy of the checkout."""
+# What a stack without a cluster does not have.
+CLUSTER_KEYS = ("backstop:cluster", "backstop:snapshots", "backstop:velero")
 
-    def __init__(self, lab: Lab, directory: Path, stack: str = "dev") -> None:
+
+class Site:
+    """One stack in one copy of the checkout; without its cluster unless `cluster` is set."""
+
+    def __init__(
+        self, lab: Lab, directory: Path, stack: str = "dev", *, cluster: bool = False
+    ) -> None:
         self.lab = lab
         self.directory = directory
         self.stack = stack
+        self.cluster = cluster
         self.environment = lab.exports()
+        if self.committed.exists():
+            self.reset()
 
     @property
     def config_file(self) -> Path:
@@ -95,11 +104,19 @@ class Site:
             content["config"][name] = value
         self.config_file.write_text(yaml.safe_dump(content))
 
+    @property
+    def committed(self) -> Path:
+        return ROOT / self.config_file.name
+
     def reset(self) -> bool:
         """Puts the committed config back; whether it was another one."""
-        committed = ROOT / self.config_file.name
-        changed = self.config_file.read_bytes() != committed.read_bytes()
-        shutil.copy(committed, self.config_file)
+        content = yaml.safe_load(self.committed.read_text())
+        if not self.cluster:
+            for key in CLUSTER_KEYS:
+                content["config"].pop(key, None)
+        text = yaml.safe_dump(content)
+        changed = self.config_file.read_text() != text
+        self.config_file.write_text(text)
         return changed
 
     def pulumi(self, *argv: str) -> Done:
