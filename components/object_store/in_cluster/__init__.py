@@ -1,0 +1,1 @@
+"""The object store as one pod of the cluster."""
