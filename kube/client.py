@@ -141,6 +141,10 @@ def api_client(kubeconfig: Kubeconfig) -> Any:  # noqa: ANN401  (the official cl
     configuration = Configuration()
     try:
         KubeConfigLoader(kubeconfig.content).load_and_set(configuration)
+        # The pool would load them with the first request, and the fault would look like the net's.
+        trust = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+        if configuration.cert_file:
+            trust.load_cert_chain(configuration.cert_file, configuration.key_file)
         return ApiClient(configuration)
     except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
         raise ClusterError(
