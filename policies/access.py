@@ -10,7 +10,7 @@ from policies.documents import (
     matches_any,
     readable_statements,
 )
-from policies.plain import Resource, ResourceRule, Rule, is_true
+from policies.plain import Resource, ResourceRule, Rule, switched_on
 
 USER = "minio:index/iamUser:IamUser"
 SERVICE_ACCOUNT = "minio:index/iamServiceAccount:IamServiceAccount"
@@ -108,16 +108,6 @@ def _no_built_in_policy(attachment: Resource) -> Iterator[str]:
         yield "attaches a policy of the server's own that reaches every bucket"
 
 
-def _no_force_destroy(user: Resource) -> Iterator[str]:
-    if is_true(user.props.get("forceDestroy")):
-        yield "sets forceDestroy, with which the provider deletes the user on any update"
-
-
-def _secret_stable(user: Resource) -> Iterator[str]:
-    if is_true(user.props.get("updateSecret")):
-        yield "sets updateSecret, with which every update replaces the secret its client holds"
-
-
 RULES: tuple[Rule, ...] = (
     ResourceRule(
         name="policy-no-wildcard-action",
@@ -164,7 +154,10 @@ RULES: tuple[Rule, ...] = (
         remedy="remove force_destroy",
         severity="high",
         types=frozenset({USER}),
-        check=_no_force_destroy,
+        check=switched_on(
+            "sets forceDestroy, with which the provider deletes the user on any update",
+            "forceDestroy",
+        ),
     ),
     ResourceRule(
         name="user-secret-stable",
@@ -173,6 +166,9 @@ RULES: tuple[Rule, ...] = (
         remedy="remove update_secret and rotate with a second, overlapping user",
         severity="high",
         types=frozenset({USER, SERVICE_ACCOUNT}),
-        check=_secret_stable,
+        check=switched_on(
+            "sets updateSecret, with which every update replaces the secret its client holds",
+            "updateSecret",
+        ),
     ),
 )

@@ -13,6 +13,7 @@ from policies.plain import (
     is_true,
     items,
     mapping,
+    switched_on,
 )
 
 BUCKET = "minio:index/s3Bucket:S3Bucket"
@@ -27,11 +28,6 @@ NONCURRENT_DAYS_MIN = 7
 def _protected(bucket: Resource) -> Iterator[str]:
     if not bucket.protect:
         yield "is not protected, so a destroy or a renaming would delete backups"
-
-
-def _no_force_destroy(bucket: Resource) -> Iterator[str]:
-    if is_true(bucket.props.get("forceDestroy")):
-        yield "sets forceDestroy, which deletes every version, even ones under a governance lock"
 
 
 def _acl_private(bucket: Resource) -> Iterator[str]:
@@ -120,7 +116,10 @@ RULES: tuple[Rule, ...] = (
         remedy="remove force_destroy",
         severity="critical",
         types=frozenset({BUCKET}),
-        check=_no_force_destroy,
+        check=switched_on(
+            "sets forceDestroy, which deletes every version, even ones under a governance lock",
+            "forceDestroy",
+        ),
     ),
     StackRule(
         name="bucket-versioned",

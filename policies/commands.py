@@ -2,9 +2,11 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
+from policies.objects import SECRET, secret_texts
 from policies.plain import (
     UNKNOWN,
     Resource,
@@ -26,6 +28,7 @@ SECRET_PROPERTIES: Mapping[str, tuple[str, ...]] = {
     "minio:index/iamServiceAccount:IamServiceAccount": ("secretKey",),
     "pulumi:providers:minio": ("minioPassword", "minioSecretKey", "minioSessionToken"),
 }
+CLUSTER_PROVIDER = "pulumi:providers:kubernetes"
 CONNECTION_SECRETS = ("privateKey", "privateKeyPassword", "password")
 VISIBLE_PROPERTIES = ("create", "update", "delete", "interpreter", "environment", "triggers", "dir")
 
@@ -43,6 +46,24 @@ def _quiet(command: Resource) -> Iterator[str]:
         yield "reads stdin and passes its earlier output on in the environment"
 
 
+def _assigned(text: object) -> list[str]:
+    """What a kubeconfig or a credentials file assigns to the names that mean a secret."""
+    names = r"(?<![\w.-])[\w.-]{0,60}(?:secret|password|token|key-data)[\w.-]{0,60}"
+    pattern = rf"""(?im){names}["']?\s*[:=]\s*["']?([^\s"',}}]+)"""
+    return re.findall(pattern, text) if isinstance(text, str) else []
+
+
+def _held_by_object(secret: Resource) -> list[str]:
+    """The values of a Secret; of a text with several lines only what it assigns to a secret."""
+    found: list[str] = []
+    for _, text in secret_texts(secret):
+        if isinstance(text, str) and "\n" in text.strip():
+            found += _assigned(text)
+        elif isinstance(text, str):
+            found.append(text)
+    return found
+
+
 def _secrets(resources: Sequence[Resource]) -> set[str]:
     found: set[str] = set()
     for resource in resources:
@@ -50,6 +71,10 @@ def _secrets(resources: Sequence[Resource]) -> set[str]:
         connection = mapping(resource.props.get("connection"))
         for hop in (connection, mapping(connection.get("proxy"))):
             held += [hop.get(p) for p in CONNECTION_SECRETS]
+        if resource.type == SECRET:
+            held += _held_by_object(resource)
+        if resource.type == CLUSTER_PROVIDER:
+            held += _assigned(resource.props.get("kubeconfig"))
         found.update(value for value in held if isinstance(value, str))
     return {v.strip() for v in found if len(v.strip()) >= SECRET_LENGTH_MIN}
 
@@ -100,6 +125,7 @@ RULES: tuple[Rule, ...] = (
         severity="critical",
         types=COMMANDS
         | frozenset(SECRET_PROPERTIES)
+        | {SECRET, CLUSTER_PROVIDER}
         | {"command:remote:CopyToRemote", "command:remote:CopyFile"},
         check=_no_secret_in_command,
     ),

@@ -2,7 +2,18 @@
 
 from pulumi_policy import Policy
 
-from policies import access, buckets, commands, hosts, providers
+from policies import (
+    access,
+    buckets,
+    cluster,
+    commands,
+    hosts,
+    locations,
+    providers,
+    releases,
+    schedules,
+    snapshots,
+)
 from policies.adapter import to_policy
 from policies.plain import Rule
 
@@ -14,6 +25,11 @@ RULES: tuple[Rule, ...] = (
     *commands.RULES,
     *hosts.RULES,
     *providers.RULES,
+    *cluster.RULES,
+    *releases.RULES,
+    *locations.RULES,
+    *schedules.RULES,
+    *snapshots.RULES,
 )
 
 

@@ -120,3 +120,27 @@ def items(value: object) -> list[object]:
     if isinstance(value, list | tuple):
         return list(value)
     return [] if value is None else [value]
+
+
+def inside(value: object, *path: str) -> object:
+    """What stands under the keys: `UNKNOWN` if something on the way is, None if nothing does."""
+    for key in path:
+        if value is UNKNOWN:
+            return UNKNOWN
+        value = mapping(value).get(key)
+    return value
+
+
+def always(what: str) -> Callable[[Resource], Iterator[str]]:
+    """A check for a type that must not be declared at all."""
+    return lambda _: iter((what,))
+
+
+def switched_on(what: str, *path: str) -> Callable[[Resource], Iterator[str]]:
+    """A check that says `what` of a resource whose property at `path` is certainly true."""
+
+    def check(resource: Resource) -> Iterator[str]:
+        if is_true(inside(resource.props, *path)):
+            yield what
+
+    return check

@@ -1,9 +1,10 @@
 """Changes to the sound stack: each breaks one rule, or none though it looks like it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from policies.plain import UNKNOWN, Resource
+from policies.plain import UNKNOWN
+from tests.policies.change import Change, Stack
+from tests.policies.cluster_changes import CLUSTER_CHANGES, SOUND_CLUSTER_CHANGES
 from tests.policies.sound_stack import (
     CONNECTION,
     DENIED,
@@ -27,20 +28,6 @@ PROVIDER = "pulumi:providers:minio"
 
 OBJECTS = "arn:aws:s3:::dev-velero/*"
 BUCKET_ARN = "arn:aws:s3:::dev-velero"
-Stack = list[Resource]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One way to break one rule; `at` is (type, name) of the resource that is to be blamed."""
-
-    rule: str
-    what: str
-    at: tuple[str, str]
-    make: Callable[[Stack], Stack]
-
-    def __str__(self) -> str:
-        return f"{self.rule}: {self.what}"
 
 
 def _set(rule: str, what: str, type_: str, name: str, **props: object) -> Change:
@@ -265,6 +252,7 @@ CHANGES = [
     _set("provider-tls", "not verified", PROVIDER, "store", minioInsecure="true"),
     _set("provider-tls", "no CA", PROVIDER, "store", minioCacertFile=...),
     _set("provider-tls", "blank CA", PROVIDER, "store", minioCacertFile=""),
+    *CLUSTER_CHANGES,
 ]
 
 SOUND_CHANGES = [
@@ -312,4 +300,5 @@ SOUND_CHANGES = [
         connection={**CONNECTION, "proxy": {"host": "a", "hostKey": "k"}},
     ),
     _set("", "booleans as such", PROVIDER, "store", minioSsl=True, minioInsecure=False),
+    *SOUND_CLUSTER_CHANGES,
 ]

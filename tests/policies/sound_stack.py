@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from policies.plain import Resource
+from tests.policies.sound_cluster import PREFIX, sound_cluster
 
-PREFIX = "urn:pulumi:dev::backstop::"
 DENIED = [
     "s3:DeleteObjectVersion",
     "s3:BypassGovernanceRetention",
@@ -179,6 +179,7 @@ def sound_stack() -> list[Resource]:
             },
         ),
         resource("command:local:Command", "plain", {"create": "true"}),
+        *sound_cluster(),
     ]
     return copy.deepcopy(resources)
 

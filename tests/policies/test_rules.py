@@ -17,9 +17,9 @@ def test_sound_stack_passes_every_rule() -> None:
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_one_change_is_refused_by_exactly_its_rule(change: Change) -> None:
-    found = violations(change.make(sound_stack()))
-    type_, name = change.at
-    [blamed] = [r.urn for r in sound_stack() if (r.type, r.name) == (type_, name)]
+    stack = change.make(sound_stack())
+    found = violations(stack)
+    [blamed] = [r.urn for r in stack if (r.type, r.name) == change.at]
     assert [(v.rule, v.urn, v.mandatory) for v in found] == [(change.rule, blamed, True)]
 
 

@@ -23,8 +23,8 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _values(stack: list[Resource]) -> set[str]:
-    """All texts in properties that are not also a resource's name or too short to be telling."""
-    names = {r.name for r in stack}
+    """All texts in properties but names and kinds of resources, and what is too short to tell."""
+    names = {r.name for r in stack} | {r.type.rsplit(":", 1)[-1] for r in stack}
     return {text for r in stack for text in _texts(r.props) if len(text) >= 8 and text not in names}
 
 

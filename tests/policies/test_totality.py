@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.pack import RULES
-from policies.plain import UNKNOWN, Resource, ResourceRule
+from policies.plain import UNKNOWN, Problem, Resource, ResourceRule, Rule
+from tests.policies.cluster_changes import with_inner
 from tests.policies.sound_stack import changed, resource, sound_stack
 from tests.support.policy_harness import resource_violations, stack_violations, violations
 
@@ -73,6 +75,34 @@ def test_a_value_not_known_yet_is_no_violation(declared: Resource, name: str) ->
     assert violations(stack) == []
 
 
+def _deep(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield (*path, key)
+            yield from _deep(inner, (*path, key))
+
+
+def _unknown_within(declared: Resource) -> Iterator[list[Resource]]:
+    """The sound stack with one value inside the resource not known yet, for each of them."""
+    for path in _deep(dict(declared.props)):
+        odd = replace(declared, props=with_inner(declared.props, path, UNKNOWN))
+        yield [odd if r.urn == declared.urn else r for r in sound_stack()]
+
+
+@pytest.mark.parametrize("declared", sound_stack(), ids=_place_id)
+def test_no_value_inside_an_object_is_a_violation_before_it_is_known(declared: Resource) -> None:
+    found = [
+        v for stack in _unknown_within(declared) for rule in RULES for v in _judged(rule, stack)
+    ]
+    assert found == []
+
+
+def _judged(rule: Rule, stack: list[Resource]) -> list[Problem]:
+    if isinstance(rule, ResourceRule):
+        return [problem for one in stack for problem in rule.problems(one)]
+    return rule.problems(stack)
+
+
 def test_one_unknown_value_does_not_hide_what_is_known() -> None:
     stack = changed(sound_stack(), "command:local:Command", "plain", create=UNKNOWN)
     stack = changed(
@@ -105,9 +135,11 @@ LEAVES = st.one_of(
     st.text(max_size=20),
     st.just(UNKNOWN),
     st.sampled_from(["Allow", "Deny", "s3:PutObject", "arn:aws:s3:::*", "Enabled", "*"]),
+    st.sampled_from(["velero", "0 2 * * *", "2h", "https://[", "v1.18.1", "x:v1.2@y", "snap"]),
 )
+INNER_NAMES = {path[-1] for one in sound_stack() for path in _deep(dict(one.props))}
 KEYS = st.sampled_from(
-    ["status", "Statement", "Effect", "Action", "Resource", "Principal", "expiration", "hostKey"]
+    ["Statement", "Effect", "Action", "Resource", "Principal", "expiration", *sorted(INNER_NAMES)]
 )
 VALUES = st.recursive(
     LEAVES,
