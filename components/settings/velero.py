@@ -241,6 +241,10 @@ class Schedule(Model):
             )
         if self.label_selector and self.or_label_selectors:
             raise ValueError("labelSelector and orLabelSelectors exclude each other; give one")
+        if filters.EVERYTHING in self.excluded_namespaces:
+            raise ValueError("excludedNamespaces: * leaves nothing to back up; name namespaces")
+        if filters.EVERYTHING in self.included_namespaces and len(self.included_namespaces) > 1:
+            raise ValueError("includedNamespaces: * stands beside others; give it alone, or them")
         both = sorted(set(self.included_namespaces) & set(self.excluded_namespaces))
         if both:
             raise ValueError(f"excludedNamespaces: {both[0]} is included too; name it once")

@@ -1,0 +1,1 @@
+"""Secrets that must outlive cluster and state, kept encrypted in the evidence bucket, once each."""
