@@ -34,8 +34,20 @@ class Seal:
 
 
 @dataclass(frozen=True)
+class RunningServer:
+    """How to speak to the store that runs on a host; in memory only, in no text form."""
+
+    user: str = field(repr=False)
+    password: str = field(repr=False)
+    authority: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class HostFacts:
-    """One host as it was seen. `free_kib` by path; `listeners`: port -> foreign program."""
+    """One host as it was seen. `free_kib` by path; `listeners`: port -> foreign program.
+
+    `server`: the store that runs there as we installed it, None if none does.
+    """
 
     machine_id: str = "none"
     clock: int | None = None
@@ -46,6 +58,7 @@ class HostFacts:
     listeners: Mapping[int, str] = field(default_factory=dict)
     binary: str | None = None
     seals: Mapping[str, Seal] = field(default_factory=dict)
+    server: RunningServer | None = None
 
     def token(self, name: str, *, nonce: str) -> str:
         """The value that a step's Command carries: changed exactly when the step must run again.
@@ -82,8 +95,7 @@ def parse(text: str) -> HostFacts:
         ValueError: the output is cut or holds an unknown line.
     """
     single: dict[str, str] = {}
-    missing: set[str] = set()
-    mounts: set[str] = set()
+    many: dict[str, list[str]] = {"missing": [], "mount": [], "authority": []}
     free: dict[str, int] = {}
     listeners: dict[int, str] = {}
     tokens: dict[str, str] = {}
@@ -95,12 +107,10 @@ def parse(text: str) -> HostFacts:
         keyword, _, rest = line.partition(" ")
         first, _, more = rest.partition(" ")
         match keyword:
-            case "machine" | "clock" | "user" | "binary":
+            case "machine" | "clock" | "user" | "binary" | "root-user" | "root-password":
                 single[keyword] = rest
-            case "missing":
-                missing.add(rest)
-            case "mount":
-                mounts.add(rest)
+            case "missing" | "mount" | "authority":
+                many[keyword].append(rest)
             case "free":
                 free[first] = int(more)
             case "listener":
@@ -115,13 +125,21 @@ def parse(text: str) -> HostFacts:
         machine_id=single["machine"],
         clock=int(single["clock"]),
         uid=int(single["user"]),
-        missing=frozenset(missing),
-        mounts=frozenset(mounts),
+        missing=frozenset(many["missing"]),
+        mounts=frozenset(many["mount"]),
         free_kib=free,
         listeners=listeners,
         binary=single.get("binary"),
         seals={name: Seal(token, tuple(drift.get(name, ()))) for name, token in tokens.items()},
+        server=_server(single, many["authority"]),
     )
+
+
+def _server(single: Mapping[str, str], authority: list[str]) -> RunningServer | None:
+    user, password = single.get("root-user"), single.get("root-password")
+    if not (user and password and authority):
+        return None
+    return RunningServer(user, password, "".join(f"{line}\n" for line in authority))
 
 
 def facts_script(host_name: str, *, ports: Iterable[int], paths: Iterable[str]) -> str:

@@ -7,8 +7,10 @@ from typing import Any
 import pulumi
 
 from components import host_facts
-from components.object_store import existing, preflight
+from components.object_store import existing, host, preflight
+from components.object_store.access import client_accesses, policy_name
 from components.object_store.buckets import declared_buckets
+from components.object_store.sighting import Sighting
 from components.settings import (
     NAMESPACE,
     SECRET_KEYS,
@@ -19,6 +21,7 @@ from components.settings import (
     load,
 )
 from components.site import Observed, build
+from s3.errors import StoreError
 
 _OBJECT_KEYS = ("hosts", "objectStore", "clients", "drills", "cluster", "snapshots", "velero")
 
@@ -55,11 +58,32 @@ def observe(settings: Settings) -> Observed:
             paths=preflight.mount_points(store),
         )
         faults += preflight.findings(store, facts, time.time())
-    elif isinstance(store, ExistingStore):
-        faults += existing.findings(settings, store, [b.name for b in declared_buckets(settings)])
+    sighting = _sight(settings, facts)
+    faults += sighting.faults
     if faults:
         raise pulumi.RunError("preflight, nothing was changed:\n  " + "\n  ".join(faults))
-    return Observed(facts, datetime.datetime.now(datetime.UTC).date(), host_facts.new_nonce())
+    today = datetime.datetime.now(datetime.UTC).date()
+    return Observed(facts, today, host_facts.new_nonce(), sighting.buckets)
+
+
+def _sight(settings: Settings, facts: dict[str, host_facts.HostFacts]) -> Sighting:
+    """What the store holds of the site already; nothing where no store runs yet."""
+    store, buckets = settings.object_store, declared_buckets(settings)
+    accesses = client_accesses(settings, {})
+    policies = [policy_name(settings.site, access) for access in accesses]
+    if isinstance(store, ExistingStore):
+        return existing.sight(settings, store, buckets, policies)
+    if not isinstance(store, HostsStore):
+        return Sighting()
+    try:
+        return host.sight(settings, store, facts, buckets, policies)
+    except StoreError as error:
+        # An update puts a broken server right, so this must not stop it.
+        pulumi.log.warn(
+            f"what the store holds cannot be told ({error}): if a bucket turns out to exist, run "
+            "the update again and it is taken over"
+        )
+        return Sighting()
 
 
 def main() -> None:

@@ -13,28 +13,38 @@ from components.object_store.access import (
     StoreAccess,
     StoreAccessArgs,
     client_accesses,
+    policy_name,
     policy_text,
 )
 from components.object_store.buckets import StoreBuckets, StoreBucketsArgs, declared_buckets
 from components.object_store.endpoint import StoreEndpoint, provider
 from components.object_store.existing import existing_endpoint
-from components.object_store.host import HostedStore, HostedStoreArgs, script_values
+from components.object_store.host import HostedStore, HostedStoreArgs
+from components.object_store.retire import RetiredUsersArgs, retire_users
 from components.settings import HostsStore, Settings
 
 
 @dataclass
 class Observed:
-    """What this run saw before it began: hosts, the day, and a value no earlier run used."""
+    """What this run saw before it began: hosts, the day, and a value no earlier run used.
+
+    `buckets`: names of the site's buckets that exist on the store.
+    """
 
     facts: Mapping[str, HostFacts]
     today: datetime.date
     nonce: str
+    buckets: frozenset[str] = frozenset()
 
 
-def _store(settings: Settings, observed: Observed) -> tuple[StoreEndpoint, pulumi.Output[str]]:
+def _store(
+    settings: Settings, observed: Observed
+) -> tuple[StoreEndpoint, pulumi.Output[str], object]:
+    """The endpoint, the escrow of its CA, and what its server is, for the drill's trigger."""
     store = settings.object_store
     if not isinstance(store, HostsStore):
-        return existing_endpoint(settings, store), pulumi.Output.from_input("")
+        described = store.model_dump(mode="json")
+        return existing_endpoint(settings, store), pulumi.Output.from_input(""), described
     for finding in drift_findings(observed.facts):
         pulumi.log.warn(finding)
     for warning in (advisories.warning(store.binary.version), _escrow_warning(settings, store)):
@@ -43,7 +53,7 @@ def _store(settings: Settings, observed: Observed) -> tuple[StoreEndpoint, pulum
     hosted = HostedStore(
         "object-store", HostedStoreArgs(settings, store, observed.facts, observed.nonce)
     )
-    return hosted.endpoint, hosted.escrow
+    return hosted.endpoint, hosted.escrow, hosted.applied
 
 
 def _escrow_warning(settings: Settings, store: HostsStore) -> str | None:
@@ -55,28 +65,19 @@ def _escrow_warning(settings: Settings, store: HostsStore) -> str | None:
     )
 
 
-def _what_the_store_drill_proves(
-    settings: Settings, observed: Observed, policies: dict[str, str]
-) -> list[object]:
-    """The server as deployed on each host, and every right on it."""
-    store = settings.object_store
-    server: object = store.model_dump(mode="json")
-    if isinstance(store, HostsStore):
-        args = HostedStoreArgs(settings, store, observed.facts, observed.nonce)
-        server = [script_values(args, name) for name in store.hosts]
-    return [server, policies, settings.clients.model_dump(mode="json")]
-
-
 def build(settings: Settings, observed: Observed) -> None:
     """Registers every resource of the site and the stack's outputs."""
     buckets = declared_buckets(settings)
     names = [bucket.name for bucket in buckets]
     accesses = client_accesses(settings, {bucket.role: bucket.name for bucket in buckets})
-    endpoint, escrow = _store(settings, observed)
+    endpoint, escrow, server = _store(settings, observed)
     on_store = provider(endpoint, pulumi.ResourceOptions())
-    kept = StoreBuckets("buckets", StoreBucketsArgs(settings.site, buckets, endpoint, on_store))
+    kept = StoreBuckets(
+        "buckets",
+        StoreBucketsArgs(settings.site, buckets, endpoint, on_store, observed.buckets),
+    )
     access = StoreAccess("access", StoreAccessArgs(settings.site, accesses, names, on_store))
-    policies = {one.name: policy_text(one, names) for one in accesses}
+    policies = {one.name: policy_text(settings.site, one, names) for one in accesses}
     drill = StoreDrill(
         "store-drill",
         StoreDrillArgs(
@@ -86,13 +87,23 @@ def build(settings: Settings, observed: Observed) -> None:
             buckets=buckets,
             credentials=access.credentials,
             settings=settings.drills,
-            proves=_what_the_store_drill_proves(settings, observed, policies),
+            # The server as deployed on each host, and every right on it.
+            proves=[server, policies, settings.clients.model_dump(mode="json")],
             today=observed.today,
             after=[
                 *kept.settled.values(),
                 *(resource for attached in access.attached.values() for resource in attached),
             ],
         ),
+    )
+    retire_users(
+        RetiredUsersArgs(
+            site=settings.site,
+            endpoint=endpoint,
+            policies=[policy_name(settings.site, one) for one in accesses],
+            live=access.live,
+            after=[drill],
+        )
     )
     pulumi.export("site", settings.site)
     pulumi.export("storeEndpoint", endpoint.url)

@@ -1,7 +1,8 @@
-"""`python -m s3 settings|authority|certificate|health`: JSON on stdin, JSON on stdout.
+"""`python -m s3 settings|retire|authority|certificate|health`: JSON on stdin, JSON on stdout.
 
-settings: what the server holds of a bucket. authority, certificate: {"certificate", "key"}, both
-PEM; whoever calls keeps the output secret. health: waits until the store serves.
+settings: what the server holds of a bucket. retire: how many users of the site were left over.
+authority, certificate: {"certificate", "key"}, both PEM; whoever calls keeps the output secret.
+health: waits until the store serves.
 
 Exit codes: 0 done, 1 the store does not hold what was asked for or refused, 2 bad input.
 """
@@ -11,11 +12,11 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 
-from s3 import certificates, health, requests, settings
+from s3 import accounts, certificates, health, requests, settings
 from s3.errors import StoreError
 from s3.settings import BadRequestError, SettingsDifferError
 
-USAGE = "usage: python -m s3 settings|authority|certificate|health < request.json"
+USAGE = "usage: python -m s3 settings|retire|authority|certificate|health < request.json"
 
 
 def _now() -> datetime.datetime:
@@ -29,6 +30,7 @@ def _health(text: str) -> dict[str, bool]:
 
 COMMANDS: Mapping[str, Callable[[str], object]] = {
     "settings": lambda text: settings.apply(settings.parse(text)),
+    "retire": lambda text: accounts.retire(requests.parse(text, accounts.Request)),
     "authority": lambda text: certificates.authority(
         requests.parse(text, certificates.AuthorityRequest), _now()
     ),

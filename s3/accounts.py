@@ -8,23 +8,21 @@ else's policy only loses ours. Access key IDs are never printed, only counted.
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from minio.minioadmin import MinioAdmin
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, model_validator
 
 from s3.client import Credential, StoreEndpoint, connect_admin
 from s3.errors import SDK_ERRORS, classify
 from s3.ownership import policy_owner
-from s3.settings import BadRequestError, one_sentence
+from s3.requests import Strict
 
 _T = TypeVar("_T")
 
 
-class Request(BaseModel):
+class Request(Strict):
     """The whole input of `python -m s3 retire`; `keep`: the access keys that stay in use."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     schema_version: Literal[1] = Field(alias="schema")
     endpoint: str
@@ -35,6 +33,11 @@ class Request(BaseModel):
     site: Annotated[str, Field(min_length=1)]
     policies: list[str]
     keep: Annotated[list[SecretStr], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        self.store()  # raises ValueError
+        return self
 
     def store(self) -> StoreEndpoint:
         return StoreEndpoint(self.endpoint, self.region, self.ca_pem)
@@ -47,22 +50,6 @@ class Retirement:
     users: tuple[str, ...]
     detached: Mapping[str, tuple[str, ...]]
     policies: tuple[str, ...]
-
-
-def parse(text: str) -> Request:
-    """The request in `text`. Raises BadRequestError; values are never repeated: some are secret."""
-    try:
-        request = Request.model_validate(json.loads(text))
-        request.store()
-    except json.JSONDecodeError as error:
-        raise BadRequestError(
-            f"stdin is no JSON (line {error.lineno}): give one JSON object"
-        ) from error
-    except ValidationError as error:
-        raise BadRequestError(one_sentence(error)) from None  # its text would show the input
-    except ValueError as error:
-        raise BadRequestError(str(error)) from error
-    return request
 
 
 def plan(

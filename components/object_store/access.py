@@ -15,6 +15,7 @@ import pulumi_minio as minio
 
 from components.object_store.endpoint import generated_credential
 from components.settings import Client, Settings
+from s3.ownership import policy_mark
 
 Statement = dict[str, Any]
 
@@ -164,9 +165,19 @@ def statements(access: ClientAccess, buckets: Sequence[str]) -> list[Statement]:
     raise ValueError(f"role {access.role}: no policy is written for it")
 
 
-def policy_text(access: ClientAccess, buckets: Sequence[str]) -> str:
-    """The policy as canonical JSON, so that equal rights are equal text."""
-    document = {"Version": "2012-10-17", "Statement": statements(access, buckets)}
+def policy_name(site: str, access: ClientAccess) -> str:
+    """The name of a client's policy on the store."""
+    return f"{site}-{access.resource_name}"
+
+
+def policy_text(site: str, access: ClientAccess, buckets: Sequence[str]) -> str:
+    """The policy as canonical JSON, so that equal rights are equal text; it bears the site's mark.
+
+    The mark tells a later run whose the policy is, and the users it is attached to.
+    """
+    first, *others = statements(access, buckets)
+    marked = [{"Sid": policy_mark(site), **first}, *others]
+    document = {"Version": "2012-10-17", "Statement": marked}
     return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
 
@@ -213,11 +224,12 @@ class StoreAccessArgs:
 class StoreAccess(pulumi.ComponentResource):
     """A user, a policy and their attachment per client and live credential generation.
 
-    Outputs: `credentials` (secret), the newest {accessKey, secretKey} by client name; `attached`,
-    the attachments by client, which a probe must wait for.
+    Outputs: `credentials` (secret), the newest {accessKey, secretKey} by client name; `live`, all
+    of every generation; `attached`, the attachments by client, which a probe must wait for.
     """
 
     credentials: dict[str, pulumi.Output[dict[str, str]]]
+    live: list[pulumi.Output[dict[str, str]]]
     attached: dict[str, list[pulumi.Resource]]
 
     def __init__(
@@ -225,6 +237,7 @@ class StoreAccess(pulumi.ComponentResource):
     ) -> None:
         super().__init__("backstop:index:StoreAccess", name, None, opts)
         self.credentials = {}
+        self.live = []
         self.attached = {}
         for access in args.accesses:
             self._client(args, access)
@@ -234,8 +247,8 @@ class StoreAccess(pulumi.ComponentResource):
         on_store = pulumi.ResourceOptions(parent=self, provider=args.provider)
         policy = minio.IamPolicy(
             f"{access.resource_name}-policy",
-            name=f"{args.site}-{access.resource_name}",
-            policy=policy_text(access, args.buckets),
+            name=policy_name(args.site, access),
+            policy=policy_text(args.site, access, args.buckets),
             opts=on_store,
         )
         first = access.generation - 1 if access.keep_previous else access.generation
@@ -260,5 +273,6 @@ class StoreAccess(pulumi.ComponentResource):
                     opts=on_store,
                 )
             )
+            self.live.append(credential)
             self.credentials[access.name] = credential
         self.attached[access.name] = attached

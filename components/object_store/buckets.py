@@ -1,12 +1,12 @@
 """Buckets of the store's clients, with versioning, lifecycle, quota and lock; read back.
 
-The provider answers some writes with success although the server refused them, and does not know
-tags or default retention. So a Command sets those and compares what the server then holds with
-what was declared.
+The provider answers some writes with success although the server refused them, does not know tags
+or default retention, and cannot take a quota away. So a Command sets those and compares what the
+server then holds with what was declared.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,12 +92,16 @@ def declared_buckets(settings: Settings) -> list[Bucket]:
 
 @dataclass
 class StoreBucketsArgs:
-    """`endpoint` is needed by the read-back, which speaks to the server past the provider."""
+    """`endpoint` is needed by the read-back, which speaks to the server past the provider.
+
+    `existing`: names of buckets that were seen on the store and are the site's.
+    """
 
     site: str
     buckets: Sequence[Bucket]
     endpoint: StoreEndpoint
     provider: minio.Provider
+    existing: Collection[str] = ()
 
 
 class StoreBuckets(pulumi.ComponentResource):
@@ -124,8 +128,7 @@ class StoreBuckets(pulumi.ComponentResource):
             bucket=declared.name,
             acl="private",
             object_locking=declared.lock_days is not None,
-            quota=declared.quota_bytes,
-            opts=kept,
+            opts=pulumi.ResourceOptions.merge(kept, _taken_over(args, declared)),
         )
         versioning = minio.S3BucketVersioning(
             f"{declared.role}-versioning",
@@ -153,6 +156,18 @@ class StoreBuckets(pulumi.ComponentResource):
             stdin=settings_request(args.site, args.endpoint, declared),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[bucket, versioning, lifecycle]),
         )
+
+
+def _taken_over(args: StoreBucketsArgs, declared: Bucket) -> pulumi.ResourceOptions:
+    """Imports a bucket that exists; where the state has it already, the engine ignores that.
+
+    Both ignored properties are decided when a bucket is made. The provider does not read them when
+    it imports, and the engine refuses an import with any difference.
+    """
+    return pulumi.ResourceOptions(
+        import_=declared.name if declared.name in args.existing else None,
+        ignore_changes=["acl", "object_locking"],
+    )
 
 
 def settings_request(site: str, endpoint: StoreEndpoint, bucket: Bucket) -> pulumi.Output[str]:

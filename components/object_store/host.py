@@ -1,7 +1,7 @@
 """The object store on bare-metal hosts: MinIO as a hardened service, proven healthy."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,12 @@ import pulumi
 from components import command
 from components.host_facts import SCRIPTS, HostFacts
 from components.object_store import server_files, trust
+from components.object_store.buckets import Bucket
 from components.object_store.endpoint import StoreEndpoint, generated_credential
+from components.object_store.sighting import Sighting, look
 from components.settings import Host, HostsStore, Settings
+from s3 import client as s3_client
+from s3.errors import Cause, store_error
 
 
 @dataclass
@@ -62,6 +66,32 @@ def script_values(args: HostedStoreArgs, name: str) -> dict[str, dict[str, str]]
     }
 
 
+def sight(
+    settings: Settings,
+    store: HostsStore,
+    facts: Mapping[str, HostFacts],
+    buckets: Sequence[Bucket],
+    policies: Collection[str],
+) -> Sighting:
+    """What a server that already runs on the hosts holds of the site; nothing if none runs.
+
+    A new state does not know the administrator, so the host is asked who that is. Raises StoreError
+    if the server does not answer.
+    """
+    for name in store.hosts:
+        server = facts[name].server if name in facts else None
+        if server is None:
+            continue
+        url, _ = served_at(store, name, settings.hosts[name])
+        try:
+            reached = s3_client.StoreEndpoint(url, store.region, server.authority)
+        except ValueError as error:
+            raise store_error(Cause.OTHER, url, detail=str(error)) from error
+        administrator = s3_client.Credential(server.user, server.password)
+        return look(reached, administrator, settings.site, buckets, policies)
+    return Sighting()
+
+
 def served_at(store: HostsStore, name: str, host: Host) -> tuple[str, list[str]]:
     """URL of the server on host `name`, and the names under which clients reach it."""
     names = [name, host.address, *store.certificate.names]
@@ -72,12 +102,14 @@ class HostedStore(pulumi.ComponentResource):
     """MinIO on `hosts` x `drives` over SSH.
 
     Inputs: HostedStoreArgs. Outputs: `endpoint` (StoreEndpoint), `escrow` (the CA's encrypted
-    key). Fails when a host refuses a step or the server is not healthy in time; a server that was
-    healthy before is put back first. Deleting the resources changes nothing on the hosts.
+    key), `applied` (plain data: each host's steps with their values). Fails when a host refuses a
+    step or the server is not healthy in time; a server that was healthy before is put back first.
+    Deleting the resources changes nothing on the hosts.
     """
 
     endpoint: StoreEndpoint
     escrow: pulumi.Output[str]
+    applied: list[dict[str, dict[str, str]]]
 
     def __init__(
         self, name: str, args: HostedStoreArgs, opts: pulumi.ResourceOptions | None = None
@@ -127,6 +159,7 @@ class HostedStore(pulumi.ComponentResource):
             nodes=dict(others),
         )
         self.escrow = trusted.escrow
+        self.applied = list(values.values())
         self.register_outputs({"url": self.endpoint.url, "caPem": self.endpoint.ca_pem})
 
     def _step(

@@ -6,6 +6,7 @@ import pytest
 
 from components.object_store.access import ClientAccess, client_accesses, policy_text, statements
 from components.object_store.buckets import declared_buckets
+from s3.ownership import policy_owner
 from tests.support.recorder import settings_with
 
 BUCKETS = ["dev-velero", "dev-evidence"]
@@ -30,7 +31,7 @@ def actions(role: str, effect: str) -> set[str]:
 def test_no_role_has_a_wildcard_action_or_anothers_bucket(role: str) -> None:
     allowed = actions(role, "Allow")
     assert not [action for action in allowed if "*" in action]
-    text = policy_text(access(role), BUCKETS)
+    text = policy_text("dev", access(role), BUCKETS)
     others = {f"dev-{other}" for other in WRITERS} - {f"dev-{role}"}
     if role != "drill":
         assert not [other for other in others if f":::{other}" in text]
@@ -77,8 +78,8 @@ def test_evidence_appends_and_cannot_read() -> None:
 
 
 def test_equal_rights_are_equal_text() -> None:
-    text = policy_text(access("velero"), BUCKETS)
-    assert text == policy_text(access("velero"), list(reversed(BUCKETS)))
+    text = policy_text("dev", access("velero"), BUCKETS)
+    assert text == policy_text("dev", access("velero"), list(reversed(BUCKETS)))
     assert json.loads(text)["Version"] == "2012-10-17"
 
 
@@ -95,3 +96,8 @@ def test_every_node_is_a_client_of_its_own() -> None:
         ("host-files/a", "a/"),
         ("host-files/b", "b/"),
     ]
+
+
+def test_a_policy_bears_the_mark_of_its_site() -> None:
+    assert policy_owner(policy_text("dev", access("velero"), BUCKETS)) == "dev"
+    assert policy_owner({"Statement": statements(access("velero"), BUCKETS)}) is None

@@ -45,6 +45,15 @@ def test_an_answer_becomes_facts() -> None:
     assert facts.seals["minio-account"] == Seal("calm")
 
 
+def test_a_running_server_is_told_with_its_administrator_and_shown_in_no_text() -> None:
+    running = "root-user SENTINELU\nroot-password SENTINELP\nauthority one\nauthority two\nend\n"
+    facts = parse(ANSWER.replace("end\n", running))
+    assert facts.server == host_facts.RunningServer("SENTINELU", "SENTINELP", "one\ntwo\n")
+    assert "SENTINEL" not in repr(facts)
+    assert "SENTINEL" not in facts.token("minio-server", nonce="a")
+    assert parse(ANSWER).server is None
+
+
 @pytest.mark.parametrize("answer", ["", "machine x\n", ANSWER.replace("end\n", "surprise\nend\n")])
 def test_a_cut_or_odd_answer_is_refused(answer: str) -> None:
     with pytest.raises(ValueError, match="the host's answer"):

@@ -97,6 +97,11 @@ class _Answers(mocks.Mocks):
         raise AssertionError(f"the program must not invoke {args.token}")
 
 
+def named(found: list[Registered], name: str) -> Registered:
+    """The one registration of this name."""
+    return next(one for one in found if one.name == name)
+
+
 def record(
     site: Settings,
     facts: Mapping[str, HostFacts] | None = None,
@@ -104,6 +109,7 @@ def record(
     today: datetime.date = datetime.date(2026, 11, 21),
     nonce: str = "n0",
     preview: bool = False,
+    buckets: frozenset[str] = frozenset(),
 ) -> list[Registered]:
     """Every registration of the program for `site`, in order of arrival."""
     loop = asyncio.new_event_loop()
@@ -115,7 +121,7 @@ def record(
 
     @pulumi.runtime.test
     def run() -> None:
-        build(site, Observed(seen, today, nonce))
+        build(site, Observed(seen, today, nonce, buckets))
 
     try:
         run()
