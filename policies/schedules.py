@@ -1,11 +1,9 @@
 """Schedules: backups that run when they should, hold what they should and stay long enough."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from fnmatch import fnmatchcase
 
-from policies import cron
+from components.velero import cron, durations
 from policies.objects import (
     CONFIG_MAP,
     LOCATION,
@@ -37,11 +35,18 @@ NEW_FILTERS = (
     "excludedNamespaceScopedResources",
 )
 DEFAULT_LOCATION = "default"
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
 def _template(schedule: Resource, *path: str) -> object:
     return inside(schedule.props, "spec", "template", *path)
+
+
+def _readable(expression: object) -> cron.Calendar | cron.Every | None:
+    """The expression as Velero reads it; None if it could not."""
+    try:
+        return cron.parse(expression) if isinstance(expression, str) else None
+    except cron.CronError:
+        return None
 
 
 def _cron(schedule: Resource) -> Iterator[str]:
@@ -50,33 +55,27 @@ def _cron(schedule: Resource) -> Iterator[str]:
         return
     if isinstance(expression, str) and "TZ=" in expression:
         yield "names a time zone, which the server's image may not know"
-    elif not isinstance(expression, str) or cron.read(expression) is None:
-        yield "has no cron expression of five fields that can be read, and would never run"
+    elif _readable(expression) is None:
+        yield "has no cron expression that can be read, and would never run"
 
 
-def _duration(text: str) -> timedelta | None:
-    """A duration such as 720h or 1h30m0s; None if it is none."""
-    found = re.findall(r"(\d+(?:\.\d*)?)(ms|us|µs|ns|h|m|s)", text)
-    if not found or "".join(number + unit for number, unit in found) != text:
-        return None
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in found)
+def _seconds(duration: object) -> int | None:
     try:
-        return timedelta(seconds=seconds)
-    except OverflowError:
-        return timedelta.max
+        return durations.seconds(duration) if isinstance(duration, str) else None
+    except ValueError:
+        return None
 
 
 def _keeps_two(schedule: Resource) -> Iterator[str]:
-    ttl, expression = _template(schedule, "ttl"), inside(schedule.props, "spec", "schedule")
+    ttl = _template(schedule, "ttl")
     if ttl is UNKNOWN:
         return
-    kept = _duration(ttl) if isinstance(ttl, str) else None
+    kept = _seconds(ttl)
     if kept is None:
         yield "says not how long its backups stay (ttl)"
         return
-    read = cron.read(expression) if isinstance(expression, str) else None
-    gap = cron.longest_gap(read) if read else None
-    if gap is not None and kept < 2 * gap:
+    times = _readable(inside(schedule.props, "spec", "schedule"))
+    if times is not None and kept < 2 * times.longest_gap:
         yield "deletes a backup before the two after it are there"
 
 
@@ -152,7 +151,7 @@ RULES: tuple[Rule, ...] = (
         name="schedule-cron",
         title="A schedule's time can be read, and is UTC",
         why="The API server takes any text, and a schedule that cannot be read never runs.",
-        remedy="give minute, hour, day, month and weekday in UTC",
+        remedy="give minute, hour, day, month and weekday in UTC, or a shorthand such as @daily",
         severity="critical",
         types=frozenset({SCHEDULE}),
         check=_cron,
