@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from cryptography import x509
 
@@ -31,6 +32,9 @@ _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=
 
 Send = Callable[[str, Mapping[str, str], str], tuple[int, bytes]]
 """(path, query, accept) -> (HTTP status, body). Raises what urllib3 and the TLS library raise."""
+
+Exchange = Callable[[str, str, Mapping[str, str], Mapping[str, str], bytes], tuple[int, bytes]]
+"""(method, path, query, headers, body) -> (HTTP status, body). Raises as `Send` does."""
 
 
 @dataclass(frozen=True)
@@ -155,24 +159,44 @@ def api_client(kubeconfig: Kubeconfig) -> Any:  # noqa: ANN401  (the official cl
 
 
 def _sender(kubeconfig: Kubeconfig) -> Send:
+    exchange = open_exchange(kubeconfig)
+
+    def send(path: str, query: Mapping[str, str], accept: str) -> tuple[int, bytes]:
+        return exchange("GET", path, query, {"Accept": accept}, b"")
+
+    return send
+
+
+def open_exchange(kubeconfig: Kubeconfig) -> Exchange:
+    """Single requests with the kubeconfig's credential, never repeated here. Nothing is sent yet.
+
+    Raises:
+        ClusterError: the credential cannot be loaded.
+    """
     import urllib3  # noqa: PLC0415  (slow to import)
 
     api = api_client(kubeconfig)
     timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
 
-    def send(path: str, query: Mapping[str, str], accept: str) -> tuple[int, bytes]:
-        headers = {"Accept": accept}
-        api.update_params_for_auth(headers, [], ["BearerToken"])
+    def exchange(
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> tuple[int, bytes]:
+        signed = dict(headers)
+        api.update_params_for_auth(signed, [], ["BearerToken"])
         # The pool below the client: its own call hides a failed handshake in an empty answer.
         answer = api.rest_client.pool_manager.request(
-            "GET",
-            api.configuration.host + path,
-            fields=dict(query),
-            headers=headers,
+            method,
+            api.configuration.host + path + (f"?{urlencode(query)}" if query else ""),
+            body=body or None,
+            headers=signed,
             timeout=timeout,
             retries=False,  # ours wait in between, and know what is worth it
             redirect=False,
         )
         return int(answer.status), bytes(answer.data)
 
-    return send
+    return exchange
