@@ -88,9 +88,18 @@ class ProcessGroups:
         self.ending = False
 
     async def start(
-        self, argv: list[str], *, cwd: str | None, env: dict[str, str], stdin: bool
+        self,
+        argv: list[str],
+        *,
+        cwd: str | None,
+        env: dict[str, str],
+        stdin: bool,
+        keep_open: tuple[int, ...] = (),
     ) -> Child:
-        """Start a program with pipes. Raises OSError and ValueError as `subprocess` does."""
+        """Start a program with pipes and the open files `keep_open`.
+
+        Raises OSError and ValueError as `subprocess` does.
+        """
         self._start_reaper()
         # Not asyncio's own call: it comes back later than the program starts to run, and a plugin
         # killed in between would leave a program that the reaper has not heard of.
@@ -102,6 +111,7 @@ class ProcessGroups:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            pass_fds=keep_open,
         )
         self._tell_reaper(f"+{process.pid}")
         child = Child(process)
