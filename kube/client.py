@@ -65,10 +65,17 @@ class Client:
         """One object. Raises ClusterError, of cause MISSING if it does not exist."""
         return self._ask(path, {}, "application/json")
 
-    def list(self, path: str, *, metadata_only: bool = False) -> list[dict[str, Any]]:
-        """Every object of a collection, page by page; empty if the cluster has no such kind."""
+    def list(
+        self, path: str, *, metadata_only: bool = False, labels: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """Every object of a collection, page by page; empty if the cluster has no such kind.
+
+        `labels`: only objects that carry all of them.
+        """
         accept = _METADATA_ONLY if metadata_only else "application/json"
         query = {"limit": str(PAGE)}
+        if labels:
+            query["labelSelector"] = ",".join(f"{key}={value}" for key, value in labels.items())
         found: list[dict[str, Any]] = []
         while True:
             try:

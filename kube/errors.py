@@ -73,10 +73,11 @@ _SENTENCES = {
     Cause.OTHER: "the API server at {at} answered unexpectedly: {detail}",
 }
 
+_NOT_FOUND = 404
 _STATUS = {
     401: Cause.CREDENTIAL_REFUSED,
     403: Cause.FORBIDDEN,
-    404: Cause.MISSING,
+    _NOT_FOUND: Cause.MISSING,
     429: Cause.BUSY,
     500: Cause.BUSY,
     502: Cause.BUSY,
@@ -102,6 +103,8 @@ def cluster_error(cause: Cause, at: str, detail: str = "") -> ClusterError:
 def refused(status: int, body: bytes, at: str) -> ClusterError:
     """What an answer other than success means. `body` is what the server sent along."""
     message = _message(body)
+    if status == _NOT_FOUND and body.strip() == b"404 page not found":
+        message = "no such kind"  # the server's plain answer for a group that it does not serve
     if message is None:
         if status in (502, 503, 504):
             return cluster_error(Cause.BUSY, at, f"HTTP status {status}")

@@ -6,6 +6,7 @@ from typing import Any
 
 from kube import marks
 from kube.client import Client
+from kube.collections import COLLECTIONS
 from kube.errors import Cause, ClusterError, cluster_error
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -82,7 +83,10 @@ class Location:
 
 @dataclass(frozen=True)
 class ClusterFacts:
-    """A cluster as it was seen. `uid`: that of kube-system. `served`: "group/version" strings."""
+    """A cluster as it was seen. `uid`: that of kube-system. `served`: "group/version" strings.
+
+    `ours`: (kind, namespace or "", name) of every object that bears the site's mark.
+    """
 
     uid: str
     server: str
@@ -96,6 +100,7 @@ class ClusterFacts:
     snapshot_classes: tuple[VolumeSnapshotClass, ...] = ()
     snapshot_controllers: tuple[Controller, ...] = ()
     locations: tuple[Location, ...] = ()
+    ours: frozenset[tuple[str, str, str]] = frozenset()
 
 
 def cluster_uid(client: Client) -> str:
@@ -113,8 +118,10 @@ def cluster_uid(client: Client) -> str:
     return str(_metadata(found)["uid"])
 
 
-def gather(client: Client) -> ClusterFacts:
-    """One pass over the cluster: a dozen reads, the same number for a large one.
+def gather(client: Client, site: str = "") -> ClusterFacts:
+    """One pass over the cluster: the same reads for a small and a large one.
+
+    `site` "": nothing is looked for by its mark.
 
     Raises:
         ClusterError: the cluster is not reached, or refuses one of the reads.
@@ -153,7 +160,14 @@ def gather(client: Client) -> ClusterFacts:
                 client.list("/apis/velero.io/v1/backupstoragelocations") if velero else [],
             )
         ),
+        ours=frozenset(_marked(client, site)) if site else frozenset(),
     )
+
+
+def _marked(client: Client, site: str) -> Iterable[tuple[str, str, str]]:
+    for kind, path in COLLECTIONS.items():
+        for one in client.list(path, metadata_only=True, labels={marks.SITE_LABEL: site}):
+            yield kind, str(_metadata(one).get("namespace", "")), _name(one)
 
 
 def _metadata(found: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from kube import marks
 from kube.client import connect
+from kube.collections import COLLECTIONS
 from kube.errors import Cause, ClusterError
 from kube.facts import ClusterFacts, cluster_uid, gather
 from kube.kubeconfig import parse
@@ -96,6 +98,25 @@ def test_classes_drivers_and_controllers_are_seen(api: KubeApi) -> None:
     assert (controller.namespace, controller.name, controller.site) == (
         "kube-system", "seen", "other",
     )  # fmt: skip
+
+
+def test_what_bears_the_sites_mark_is_told_from_what_bears_anothers(api: KubeApi) -> None:
+    for name, site in (("ours", "unit"), ("theirs", "other")):
+        api.request(
+            "POST",
+            "/api/v1/namespaces/default/configmaps",
+            {"metadata": {"name": name, "labels": marks.labels(site)}},
+        )
+    facts = gather(connect(parse(api.kubeconfig)), "unit")
+    assert facts.ours == {("ConfigMap", "default", "ours")}
+
+
+def test_every_kind_that_is_looked_for_is_served_where_the_server_tells(api: KubeApi) -> None:
+    for kind, path in COLLECTIONS.items():
+        group = path.split("/")[2]
+        if group in ("snapshot.storage.k8s.io", "velero.io"):
+            continue  # served only where their CRDs are
+        assert api.request("GET", f"{path}?limit=1")["kind"] == f"{kind}List"
 
 
 def test_a_certificate_of_another_authority_is_told_apart(api: KubeApi, tmp_path: Path) -> None:
