@@ -6,11 +6,13 @@ from typing import Any
 
 import pulumi
 
+from components import cluster as cluster_component
 from components import host_facts
 from components.object_store import existing, host, preflight
 from components.object_store.access import client_accesses, policy_name
 from components.object_store.buckets import declared_buckets
 from components.object_store.sighting import Sighting
+from components.recorded import own_state
 from components.settings import (
     NAMESPACE,
     SECRET_KEYS,
@@ -41,7 +43,7 @@ def _raw_config() -> tuple[dict[str, Any], frozenset[str]]:
 
 
 def observe(settings: Settings) -> Observed:
-    """Looks at the hosts and refuses to begin where the preflight finds a fault.
+    """Looks at hosts, store and cluster, and refuses to begin where the preflight finds a fault.
 
     Raises:
         pulumi.RunError: one sentence per fault, nothing was changed.
@@ -60,10 +62,14 @@ def observe(settings: Settings) -> Observed:
         faults += preflight.findings(store, facts, time.time())
     sighting = _sight(settings, facts)
     faults += sighting.faults
+    seen = None
+    if settings.cluster is not None:
+        seen, found = cluster_component.look(settings, settings.cluster, own_state())
+        faults += found
     if faults:
         raise pulumi.RunError("preflight, nothing was changed:\n  " + "\n  ".join(faults))
     today = datetime.datetime.now(datetime.UTC).date()
-    return Observed(facts, today, host_facts.new_nonce(), sighting.buckets)
+    return Observed(facts, today, host_facts.new_nonce(), sighting.buckets, seen)
 
 
 def _sight(settings: Settings, facts: dict[str, host_facts.HostFacts]) -> Sighting:

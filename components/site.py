@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.cluster import Cluster, ClusterArgs, SeenCluster
 from components.drills import StoreDrill, StoreDrillArgs
 from components.host_facts import HostFacts, drift_findings
 from components.object_store import advisories
@@ -28,13 +29,15 @@ from components.settings import HostsStore, Settings
 class Observed:
     """What this run saw before it began: hosts, the day, and a value no earlier run used.
 
-    `buckets`: names of the site's buckets that exist on the store.
+    `buckets`: names of the site's buckets that exist on the store. `cluster`: None for a site
+    without one.
     """
 
     facts: Mapping[str, HostFacts]
     today: datetime.date
     nonce: str
     buckets: frozenset[str] = frozenset()
+    cluster: SeenCluster | None = None
 
 
 def _store(
@@ -63,6 +66,15 @@ def _escrow_warning(settings: Settings, store: HostsStore) -> str | None:
         "config backstop:escrowPassphrase is empty: the CA's key has no copy outside "
         f"{store.hosts[0]}; set it with `pulumi config set --secret escrowPassphrase`"
     )
+
+
+def _cluster(settings: Settings, observed: Observed) -> Cluster | None:
+    """The cluster and what snapshots need in it; None for a site without a cluster."""
+    if observed.cluster is None:
+        return None
+    cluster = Cluster("cluster", ClusterArgs(settings.site, observed.cluster))
+    pulumi.export("clusterUid", cluster.uid)
+    return cluster
 
 
 def build(settings: Settings, observed: Observed) -> None:
@@ -96,6 +108,7 @@ def build(settings: Settings, observed: Observed) -> None:
             ],
         ),
     )
+    _cluster(settings, observed)
     retire_users(
         RetiredUsersArgs(
             site=settings.site,
