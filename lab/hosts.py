@@ -23,6 +23,8 @@ class HostSpec:
     name: str
     number: int
     drives: tuple[Drive, ...] = ()
+    # Which base image it is made from (`lab/image.py`): "plain", or "node" for Kubernetes.
+    kind: str = "plain"
 
 
 def _drives(count: int, mib: int) -> tuple[Drive, ...]:
@@ -34,8 +36,8 @@ HOSTS: Mapping[str, HostSpec] = {
     for spec in (
         # The object store; its data path is a mount point, as on a host with a data disk.
         HostSpec("store1", 10, (Drive("storage", "/storage", 2048),)),
-        # The cluster's one control plane node.
-        HostSpec("cp1", 11),
+        # The cluster's one control plane node, and a drive that the cluster does not own.
+        HostSpec("cp1", 11, (Drive("outside", "/outside", 1024),), kind="node"),
         # A store of four drives, made on demand only: `lab up --host edge1`.
         HostSpec("edge1", 12, _drives(4, 1024)),
         # A store over two hosts with two drives each, on demand only.

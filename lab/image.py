@@ -1,4 +1,4 @@
-"""The hosts' base image: a Debian made once by debootstrap and copied for each host."""
+"""The hosts' base images: a Debian made once by debootstrap and copied for each host."""
 
 import hashlib
 import inspect
@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab import apt
@@ -35,33 +36,50 @@ PACKAGES = (
     "cron",
     "logrotate",
 )
+# What a Kubernetes node needs beside the binaries that the lab builds.
+NODE_PACKAGES = (
+    "containerd",
+    "runc",
+    "containernetworking-plugins",
+    "iptables",
+    "conntrack",
+    "busybox-static",
+)
+KINDS = {"plain": PACKAGES, "node": (*PACKAGES, *NODE_PACKAGES)}
 BUILD_SECONDS = 1200
 SPACE_BYTES = 2 * 1024**3
 
 
-def image_name() -> str:
-    """<suite>-<hash of everything that decides the image>."""
-    settings = [SUITE, PACKAGES, platform.machine(), inspect.getsource(_strip)]
-    return f"{SUITE}-{hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]}"
+def image_name(kind: str = "plain") -> str:
+    """<suite>-<kind>-<hash of everything that decides the image>."""
+    settings = [SUITE, KINDS[kind], platform.machine(), inspect.getsource(_strip)]
+    return f"{SUITE}-{kind}-{hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]}"
 
 
-def ensure(cache: Path) -> Path:
+def location(cache: Path, kind: str) -> Path:
+    """Where the image of this kind is or will be."""
+    return cache / "rootfs" / image_name(kind)
+
+
+def ensure(cache: Path, kind: str = "plain") -> Path:
     """The image's folder; builds it if it is not there (one to three minutes).
 
     Raises LabError when there is no space or debootstrap fails.
     """
-    target = cache / "rootfs" / image_name()
-    with held(cache / "locks" / "rootfs.lock", "another run builds the base image") as lock:
+    target = location(cache, kind)
+    busy = "another run builds the base image"
+    with held(cache / "locks" / f"rootfs-{kind}.lock", busy) as lock:
         if not target.exists():
-            _build(target, lock)
+            _build(target, KINDS[kind], lock)
     return target
 
 
-def _build(target: Path, lock: int) -> None:
+def _build(target: Path, packages: Sequence[str], lock: int) -> None:
     partial = target.with_name(f".partial-{target.name}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Under the lock nobody else builds, so any half image here is a dead run's.
-    for leftover in target.parent.glob(".partial-*"):
+    # Under the lock nobody else builds this kind, so any half image of it is a dead run's.
+    kind = target.name.rpartition("-")[0]
+    for leftover in target.parent.glob(f".partial-{kind}-*"):
         shutil.rmtree(leftover)
     partial.mkdir()
     free = shutil.disk_usage(partial).free
@@ -70,21 +88,21 @@ def _build(target: Path, lock: int) -> None:
             f"the base image needs 2 GiB free and {target.parent} has {free / 1024**3:.1f}: "
             "free some space, or set BACKSTOP_CACHE to a larger disk"
         )
-    _debootstrap(partial, target.with_suffix(".log"), lock)
+    _debootstrap(partial, packages, target.with_suffix(".log"), lock)
     _strip(partial)
     # The image is complete when it has its name: everything is on disk before it gets it.
     os.sync()
     partial.rename(target)
 
 
-def _debootstrap(folder: Path, log: Path, lock: int) -> None:
+def _debootstrap(folder: Path, packages: Sequence[str], log: Path, lock: int) -> None:
     command = [
         # debootstrap mounts inside its target and starts many children: in namespaces of its own,
         # all of it ends with this process, however that ends.
         *("setpriv", "--pdeathsig", "KILL"),
         *("unshare", "--mount", "--propagation", "private"),
         *("--pid", "--fork", "--kill-child=KILL", "--mount-proc"),
-        *("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"),
+        *("debootstrap", "--variant=minbase", f"--include={','.join(packages)}"),
         *(SUITE, str(folder)),
     ]
     mirror = apt.mirror(apt.sources(), SUITE, _own_codename())
@@ -138,6 +156,8 @@ def _strip(root: Path) -> None:
                 path.unlink()
     for locale in (root / "usr/share/locale").glob("*/LC_MESSAGES"):
         shutil.rmtree(locale)
+    # On a plain host nothing of a node runs; the cluster brings a unit of its own.
+    (root / "etc/systemd/system/multi-user.target.wants/containerd.service").unlink(missing_ok=True)
     (root / "var/log/bootstrap.log").unlink(missing_ok=True)
     (root / "etc/machine-id").write_text("")
     (root / "etc/apt/sources.list").write_text("# a host of the lab has no way to any mirror\n")

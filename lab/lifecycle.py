@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -100,16 +100,22 @@ def _bring_up(lab: Instance, wanted: Sequence[HostSpec], lock: int) -> list[Host
 
 def _make(lab: Instance, hosts: Sequence[HostSpec], lock: int) -> None:
     absent = [host for host in hosts if not rootfs.exists(lab, host)]
-    if absent:
-        if not (cache_dir() / "rootfs" / image.image_name()).exists():
-            _say("making the hosts' base image with debootstrap (one to three minutes, once)")
-        base = image.ensure(cache_dir())
-        for host in absent:
-            _say(f"{host.name}: making it")
-            rootfs.ensure(lab, host, base, lock)
+    bases = _base_images({host.kind for host in absent})
+    for host in absent:
+        _say(f"{host.name}: making it")
+        rootfs.ensure(lab, host, bases[host.kind], lock)
     rootfs.write_names(lab, hosts)
     keys = {str(lab.address(host)): rootfs.host_key(lab, host) for host in hosts}
     ssh.write_known_hosts(lab, keys)
+
+
+def _base_images(kinds: Collection[str]) -> dict[str, Path]:
+    """The base images of these kinds; what is not there yet is made, all at the same time."""
+    missing = [kind for kind in kinds if not image.location(cache_dir(), kind).exists()]
+    if missing:
+        _say("making the hosts' base image with debootstrap (one to three minutes, once)")
+    with ThreadPoolExecutor(max(1, len(kinds))) as pool:
+        return dict(zip(kinds, pool.map(lambda kind: image.ensure(cache_dir(), kind), kinds)))
 
 
 def _write_inventory(lab: Instance, hosts: Sequence[HostSpec]) -> None:
