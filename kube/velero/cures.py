@@ -1,0 +1,95 @@
+"""What Velero says about a location that is not available, with the likely cause and its cure.
+
+Velero hands on what its plugin, the SDK or the TLS library said, so the cause is told by text.
+"""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cure:
+    """`lasting`: waiting does not help. `text` is a clause behind the location's name."""
+
+    pattern: re.Pattern[str]
+    text: str
+    lasting: bool = True
+
+
+def _cure(pattern: str, text: str, *, lasting: bool = True) -> Cure:
+    return Cure(re.compile(pattern, re.IGNORECASE), text, lasting)
+
+
+CURES = (
+    _cure(
+        "signed by unknown authority",
+        "the store's certificate was signed by another CA than the one in Secret velero-store-ca; "
+        "run `up` again, or correct objectStore.caCertificateFile",
+    ),
+    _cure(
+        "certificate is (valid for|not valid for)|doesn't contain any IP SANs",
+        "the store's certificate does not name the address that Velero uses; add it to "
+        "objectStore.certificate.names",
+    ),
+    _cure(
+        "certificate has expired or is not yet valid",
+        "the store's certificate is not valid at this time; renew it on the host, or set the "
+        "clocks right",
+    ),
+    _cure(
+        "InvalidAccessKeyId",
+        "the store does not know the access key in Velero's Secret; raise "
+        "clients.velero.credentialGeneration and run `up`",
+    ),
+    _cure(
+        "SignatureDoesNotMatch",
+        "the secret key in Velero's Secret is not the store's; raise "
+        "clients.velero.credentialGeneration and run `up`",
+    ),
+    _cure(
+        "RequestTimeTooSkewed",
+        "the clocks of the node and of the store differ too much; synchronise both",
+    ),
+    _cure(
+        "AuthorizationHeaderMalformed|InvalidRegion|region .* is wrong|PermanentRedirect",
+        "the store is in another region; correct objectStore.region",
+    ),
+    _cure("NoSuchBucket", "the bucket does not exist; run `up` again, which makes it"),
+    _cure(
+        "AccessDenied|Forbidden|StatusCode: 403",
+        "the store denies the bucket to Velero's user; run `up` again, which attaches its policy",
+    ),
+    _cure(
+        "invalid top-level directories",
+        "the bucket holds what is not Velero's; give the location a folder of its own "
+        "(velero.location.name and prefix), or move the foreign objects away",
+    ),
+    _cure(
+        "unable to get credentials|secrets? .* not found|getting CA certificate",
+        "a Secret that the location names is not there; run `refresh` and `up`",
+    ),
+    _cure(
+        "cannot specify both caCert and caCertRef",
+        "caCert was set by hand beside the program's caCertRef; run `refresh` and `up`",
+    ),
+    _cure(
+        "unable to locate ObjectStore plugin|no plugin|plugin .* not found",
+        "the server has no plugin for this store; look at velero.pluginImage",
+    ),
+    _cure(
+        "no such host|server misbehaving",
+        "the cluster's DNS does not know the store's name; use an address, or add the name",
+        lasting=False,
+    ),
+    _cure(
+        "connection refused|i/o timeout|no route to host|deadline exceeded|connection reset|EOF",
+        "pods of the cluster do not reach the store; check its firewall (objectStore.firewall"
+        ".allowFrom) and the NetworkPolicies of Velero's namespace",
+        lasting=False,
+    ),
+)
+
+
+def find(message: str) -> Cure | None:
+    """The cure for what Velero says, None if the message is of another kind."""
+    return next((cure for cure in CURES if cure.pattern.search(message)), None)
