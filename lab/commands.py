@@ -9,6 +9,7 @@ import sys
 from types import FrameType
 
 from lab import environment, instance, lifecycle, machine, packages, pins, ssh, status, tools, venv
+from lab.cluster import health
 from lab.errors import LabError
 from lab.hosts import DEFAULT_HOSTS, HOSTS, spec
 from lab.instance import Instance
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("up", help="make and start the hosts, tools and environment")
     one.add_argument("--host", action="append", choices=list(HOSTS), help="this one (repeatable)")
     one.add_argument("--no-tools", action="store_true", help="only the hosts, build nothing")
+    one.add_argument("--no-cluster", action="store_true", help="cp1 stays a plain host")
     one.set_defaults(run=_up)
 
     one = commands.add_parser("down", help="take the hosts away with all that is in them")
@@ -58,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--keep", action="store_true", help="only stop the hosts, keep their files")
     one.set_defaults(run=_down)
 
-    one = commands.add_parser("status", help="show the hosts")
+    one = commands.add_parser("status", help="show the hosts and the parts of the cluster")
     one.add_argument("--json", action="store_true", help="for programs")
     one.set_defaults(run=_status)
 
@@ -81,8 +83,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(options: argparse.Namespace) -> None:
-    lab = lifecycle.up(options.host or DEFAULT_HOSTS, with_tools=not options.no_tools)
-    print(status.table(lab, status.of(lab)))
+    lab = lifecycle.up(
+        options.host or DEFAULT_HOSTS,
+        with_tools=not options.no_tools,
+        with_cluster=not options.no_cluster,
+    )
+    print(status.table(lab, status.of(lab), health.of(lab)))
 
 
 def _down(options: argparse.Namespace) -> None:
@@ -104,12 +110,18 @@ def _this(command: str) -> Instance:
 def _status(options: argparse.Namespace) -> None:
     lab = _this("status")
     hosts = status.of(lab)
+    cluster = health.of(lab)
     if options.json:
         listing = [dataclasses.asdict(host) for host in hosts]
-        document = {"instance": lab.name, "network": str(lab.network), "hosts": listing}
+        document = {
+            "instance": lab.name,
+            "network": str(lab.network),
+            "hosts": listing,
+            **({} if cluster is None else {"cluster": cluster}),
+        }
         print(json.dumps(document, indent=2))
     else:
-        print(status.table(lab, hosts))
+        print(status.table(lab, hosts, cluster))
 
 
 def _env(_options: argparse.Namespace) -> None:

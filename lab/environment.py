@@ -5,11 +5,16 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab import pins, tools, venv
+from lab import tools, venv
+from lab.cluster import layout
 from lab.errors import LabError
 from lab.instance import Instance
 from lab.paths import ROOT, cache_dir
 from stack import plugins
+
+# On PATH for the stack and for a person; with a cluster also what a person works on it with.
+STORE_TOOLS = ("pulumi", "minio")
+OPERATOR_TOOLS = (*STORE_TOOLS, "kubectl", "helm", "velero", "etcdctl")
 
 
 def foreign_folders(path: str, cache: Path) -> list[str]:
@@ -44,7 +49,9 @@ def with_plugins(
 def exports(lab: Instance, environ: Mapping[str, str] = os.environ) -> str:
     """Shell text that sets everything; raises LabError when `lab up` has not finished."""
     folder = venv.location()
-    binaries = {name: tools.find(name) for name in pins.load()[0]}
+    cluster = layout.kubeconfig(lab)
+    wanted = OPERATOR_TOOLS if cluster.exists() else STORE_TOOLS
+    binaries = {name: tools.find(name) for name in wanted}
     found = {name: path for name, path in binaries.items() if path is not None}
     if not lab.inventory.exists() or not venv.complete(folder) or len(found) < len(binaries):
         raise LabError(f"the lab {lab.name} is not up: run `python3 -m lab up` first")
@@ -63,4 +70,6 @@ def exports(lab: Instance, environ: Mapping[str, str] = os.environ) -> str:
         "BACKSTOP_PYTHON": str(folder / "bin" / "python"),
         "BACKSTOP_RECEIPTS": str(lab.folder / "receipts"),
     }
+    if cluster.exists():
+        values["KUBECONFIG"] = str(cluster)
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())

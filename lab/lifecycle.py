@@ -18,10 +18,13 @@ from lab import (
     machine,
     network,
     packages,
+    pins,
     rootfs,
     ssh,
     tools,
 )
+from lab.cluster import bring_up, layout, node
+from lab.cluster.node import NodeStart
 from lab.errors import LabError
 from lab.hosts import HOSTS, HostSpec, spec
 from lab.instance import Instance
@@ -31,22 +34,37 @@ from lab.paths import ROOT, cache_dir, instance_name, lab_home
 INVENTORY_SCHEMA = 1
 # A throw-away lab's state holds nothing to protect; a stack outside the lab has its own.
 PASSPHRASE = "backstop-lab"  # noqa: S105  (public on purpose, see above)
+# What the store and the stack on it need; the cluster needs every pinned tool.
+STORE_TOOLS = ("pulumi", "minio")
+PLAIN = NodeStart([], changed=False)
 NSPAWN_RUNTIME = Path("/run/systemd/nspawn/propagate")
 
 
-def up(names: Sequence[str], *, with_tools: bool = True) -> Instance:
+def up(names: Sequence[str], *, with_tools: bool = True, with_cluster: bool = True) -> Instance:
     """Brings the named hosts up; leaves running ones alone and keeps the ones made before.
 
+    With tools, and cp1 among the names, the cluster too. A cluster that was made before comes up
+    again with its host whatever is named, unless `with_cluster` is false.
     Raises LabError, with what is there so far left for the next run to finish.
     """
     wanted = [spec(name) for name in names]
     packages.require_root(os.geteuid(), "up")
     packages.prepare()
     name = instance_name()
+    cluster = with_cluster and with_tools and layout.NODE in wanted
+    wanted_tools = list(pins.load()[0]) if cluster else list(STORE_TOOLS)
     with held(instance.lock(name), f"another run works on the lab {name}") as lock:
-        with _beside(["venv"], ["tools"]) if with_tools else nullcontext():
+        with _beside(["venv"], ["tools", *wanted_tools]) if with_tools else nullcontext():
             lab = instance.load_or_create(lab_home(), name, ROOT, network.machine_routes())
-            hosts = _bring_up(lab, wanted, lock)
+            again = with_cluster and node.made(lab)
+            binaries = node.found_tools() if cluster or again else None
+            hosts = _bring_up(lab, wanted, lock, binaries)
+        if cluster and binaries is None:
+            # They have been built meanwhile.
+            binaries = node.found_tools()
+            hosts = _bring_up(lab, wanted, lock, binaries)
+        if binaries is not None:
+            bring_up.settle(lab)
         _write_inventory(lab, hosts)
     return lab
 
@@ -74,21 +92,25 @@ def _beside(*commands: list[str]) -> Iterator[None]:
         raise LabError("the hosts are up, but not what is named above: correct that and run again")
 
 
-def _bring_up(lab: Instance, wanted: Sequence[HostSpec], lock: int) -> list[HostSpec]:
-    """All hosts of the lab: the wanted ones and those made before, every one of them running."""
+def _bring_up(
+    lab: Instance,
+    wanted: Sequence[HostSpec],
+    lock: int,
+    binaries: dict[str, Path] | None,
+) -> list[HostSpec]:
+    """All hosts of the lab: the wanted ones and those made before, every one of them running.
+
+    With `binaries` the cluster's host is started as its node.
+    """
     hosts = [host for host in HOSTS.values() if host in wanted or rootfs.exists(lab, host)]
     network.check_free(lab)
     ssh.make_key(lab.folder / "ssh", ssh.CLIENT_KEY, f"lab {lab.name}")
     _make(lab, hosts, lock)
     network.ensure(lab, hosts)
     for host in hosts:
-        state = machine.state(lab, host)
-        if state == "broken":
-            _say(f"{host.name}: ending what a crash left of it")
-            cgroups.end(machine.group(lab, host))
-        if state != "running":
-            _say(f"{host.name}: starting at {lab.address(host)}")
-            machine.start(lab, host)
+        as_node = binaries is not None and host == layout.NODE
+        start = node.make(lab, binaries) if as_node and binaries is not None else PLAIN
+        _start(lab, host, start)
     with ThreadPoolExecutor(len(hosts)) as pool:
         for host, failed in zip(
             hosts, pool.map(lambda each: ssh.wait_ready(lab, each), hosts), strict=True
@@ -96,6 +118,20 @@ def _bring_up(lab: Instance, wanted: Sequence[HostSpec], lock: int) -> list[Host
             if failed:
                 _say(f"{host.name}: it runs, but these units failed: {', '.join(failed)}")
     return hosts
+
+
+def _start(lab: Instance, host: HostSpec, start: NodeStart) -> None:
+    state = machine.state(lab, host)
+    if state == "broken":
+        _say(f"{host.name}: ending what a crash left of it")
+        cgroups.end(machine.group(lab, host))
+    if state == "running":
+        if not start.changed and machine.runs_with(lab, host, start.options):
+            return
+        _say(f"{host.name}: stopping it, to start it as the cluster's node")
+        machine.shut_down(lab, host)
+    _say(f"{host.name}: starting at {lab.address(host)}")
+    machine.start(lab, host, start.options)
 
 
 def _make(lab: Instance, hosts: Sequence[HostSpec], lock: int) -> None:
@@ -115,7 +151,8 @@ def _base_images(kinds: Collection[str]) -> dict[str, Path]:
     if missing:
         _say("making the hosts' base image with debootstrap (one to three minutes, once)")
     with ThreadPoolExecutor(max(1, len(kinds))) as pool:
-        return dict(zip(kinds, pool.map(lambda kind: image.ensure(cache_dir(), kind), kinds)))
+        paths = pool.map(lambda kind: image.ensure(cache_dir(), kind), kinds)
+        return dict(zip(kinds, paths, strict=True))
 
 
 def _write_inventory(lab: Instance, hosts: Sequence[HostSpec]) -> None:
@@ -135,6 +172,8 @@ def _write_inventory(lab: Instance, hosts: Sequence[HostSpec]) -> None:
         "sshPrivateKeyFile": str(lab.private_key),
         "artefacts": _artefacts(),
     }
+    if node.made(lab):
+        document["kubernetes"] = {"kubeconfigFile": str(layout.kubeconfig(lab))}
     for folder in ("pulumi", "pulumi-home", "receipts"):
         (lab.folder / folder).mkdir(mode=0o700, exist_ok=True)
     durable.write(lab.folder / "passphrase", PASSPHRASE, 0o600)

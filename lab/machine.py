@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab import cgroups
@@ -39,8 +40,8 @@ def machine_name(lab: Instance, host: HostSpec) -> str:
     return f"{lab.name}-{host.name}"
 
 
-def nspawn_command(lab: Instance, host: HostSpec) -> list[str]:
-    """The command that boots the host."""
+def nspawn_command(lab: Instance, host: HostSpec, options: Sequence[str] = ()) -> list[str]:
+    """The command that boots the host, with further `options` of nspawn."""
     folder = lab.host_folder(host)
     drives = [f"--bind={folder / 'drives' / drive.name}:{drive.mount}" for drive in host.drives]
     return [
@@ -61,10 +62,11 @@ def nspawn_command(lab: Instance, host: HostSpec) -> list[str]:
         "--timezone=off",
         "--link-journal=no",
         *drives,
+        *options,
     ]
 
 
-def start(lab: Instance, host: HostSpec) -> None:
+def start(lab: Instance, host: HostSpec, options: Sequence[str] = ()) -> None:
     """Boots the host; it outlives this process and its terminal."""
     folder = lab.host_folder(host)
     groups = [str(path) for path in cgroups.make(group(lab, host))]
@@ -77,7 +79,7 @@ def start(lab: Instance, host: HostSpec) -> None:
     private = ["unshare", "--mount", "--propagation", "private", "--"]
     with (folder / "console.log").open("wb") as console:
         launched = subprocess.Popen(
-            [*private, *launch, *nspawn_command(lab, host)],
+            [*private, *launch, *nspawn_command(lab, host, options)],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,
@@ -109,6 +111,12 @@ def leader(lab: Instance, host: HostSpec) -> int | None:
         if arguments and Path(arguments[0]).name == "systemd-nspawn" and wanted in arguments:
             return process
     return None
+
+
+def runs_with(lab: Instance, host: HostSpec, options: Sequence[str]) -> bool:
+    """Whether the host runs and was started with all of these options of nspawn."""
+    process = leader(lab, host)
+    return process is not None and set(options) <= set(_arguments(process))
 
 
 def state(lab: Instance, host: HostSpec) -> str:

@@ -15,7 +15,7 @@ from lab.run import attempt, run
 HOST_KEY = "ssh_host_ed25519_key"
 CLIENT_KEY = "id_ed25519"
 CONNECT_SECONDS = 3
-READY_SECONDS = 90.0
+READY_SECONDS = 240.0
 BOOTED = {"running", "degraded"}
 
 

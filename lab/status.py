@@ -1,5 +1,6 @@
 """What the hosts of an instance are doing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lab import machine, rootfs, ssh
@@ -50,8 +51,8 @@ def _drives(lab: Instance, host: HostSpec) -> dict[str, int]:
     return {row[0]: int(row[1].rstrip("%")) for row in rows if len(row) > 1 and row[0] in mounts}
 
 
-def table(lab: Instance, hosts: list[HostStatus]) -> str:
-    """The statuses as aligned text."""
+def table(lab: Instance, hosts: list[HostStatus], cluster: Mapping[str, str] | None = None) -> str:
+    """The statuses as aligned text; `cluster` maps each of its parts to what it says."""
     rows = [("host", "state", "address", "uptime", "ssh", "drives")]
     for host in hosts:
         drives = ", ".join(f"{mount} {used} %" for mount, used in host.drives.items()) or "-"
@@ -62,7 +63,14 @@ def table(lab: Instance, hosts: list[HostStatus]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    return "\n".join([f"lab {lab.name}, {lab.network}", *lines])
+    return "\n".join([f"lab {lab.name}, {lab.network}", *lines, *_cluster_lines(cluster)])
+
+
+def _cluster_lines(cluster: Mapping[str, str] | None) -> list[str]:
+    if cluster is None:
+        return []
+    width = max(len(name) for name in cluster)
+    return ["cluster", *(f"  {name.ljust(width)}  {said}" for name, said in cluster.items())]
 
 
 def _duration(seconds: int) -> str:

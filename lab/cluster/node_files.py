@@ -35,6 +35,42 @@ show kernel/keys/root_maxbytes 25000000
 mount --make-rshared /
 """
 
+IMPORT_IMAGES = f"""\
+# Written by the lab. Imports what is not there yet; safe to run again.
+set -eu
+listed=$(ctr --namespace k8s.io images ls)
+while read -r digest name archive; do
+    echo "$listed" | grep -F "$name " | grep -qF "$digest" && continue
+    ctr --namespace k8s.io images import "$archive"
+done < {layout.IMAGE_LIST}
+"""
+
+FINISH = f"""\
+# Written by the lab. What is done in the cluster once its API answers; safe to run again.
+set -eu
+export KUBECONFIG={KUBERNETES}/admin.conf
+step() {{ kubeadm init phase "$@" --config {layout.KUBEADM_CONFIG} >/dev/null; }}
+# kubeadm's first call to the API also gives the administrators' group its rights.
+if ! kubectl get --namespace kube-system deployment/coredns >/dev/null 2>&1; then
+    step upload-config kubeadm
+    step addon coredns
+fi
+kubectl apply --server-side --force-conflicts --filename {layout.OBJECTS} >/dev/null
+tries=0
+until kubectl get node {layout.NODE.name} >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 60 ]; then
+        echo "the kubelet did not register: see journalctl -u kubelet" >&2
+        exit 1
+    fi
+    sleep 1
+done
+role=node-role.kubernetes.io/control-plane
+if [ -z "$(kubectl get node --selector $role --output name)" ]; then
+    step mark-control-plane
+fi
+"""
+
 CONTAINERD = f"""\
 # Written by the lab.
 version = 2
@@ -170,6 +206,8 @@ def files(address: str, gateway: str, version: str, dns_version: str) -> dict[st
     resolver = f"nameserver {gateway}\noptions timeout:1 attempts:1\n"
     texts = {
         f"{KUBERNETES}/lab/prepare-node.sh": PREPARE_NODE,
+        f"{KUBERNETES}/lab/import-images.sh": IMPORT_IMAGES,
+        f"{KUBERNETES}/lab/finish.sh": FINISH,
         f"{KUBERNETES}/lab/resolv.conf": resolver,
         layout.KUBEADM_CONFIG: kubeadm(address, version, dns_version),
         "/etc/containerd/config.toml": CONTAINERD,

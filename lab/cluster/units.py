@@ -161,7 +161,12 @@ def all_units(address: str) -> dict[str, str]:
         **_csi(),
     }
     units = {f"{part}.service": _unit(part, *about) for part, about in parts.items()}
-    return {"lab-node.service": NODE_UNIT, "containerd.service": CONTAINERD_UNIT, **units}
+    return {
+        "lab-node.service": NODE_UNIT,
+        "containerd.service": CONTAINERD_UNIT,
+        "lab-images.service": IMAGES_UNIT,
+        **units,
+    }
 
 
 # Etcd before what reads it, containerd before the kubelet: a start without needless restarts.
@@ -218,6 +223,24 @@ Description=What a container needs to be a Kubernetes node
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/sh {KUBERNETES}/lab/prepare-node.sh
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+IMAGES_UNIT = f"""\
+# Written by the lab.
+[Unit]
+Description=Images from the lab's archives into containerd
+After=containerd.service
+Requires=containerd.service
+{CONDITION.format(binaries=BINARIES, part="kubelet")}
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh {KUBERNETES}/lab/import-images.sh
+TimeoutStartSec=300
 
 [Install]
 WantedBy=multi-user.target

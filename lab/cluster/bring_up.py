@@ -1,0 +1,67 @@
+"""From a running node to a cluster that is ready: waits for the API, finishes, waits again."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+from lab import ssh
+from lab.cluster import health, layout
+from lab.cluster.layout import KUBERNETES
+from lab.errors import LabError
+from lab.instance import Instance
+
+READY_SECONDS = 300.0
+FINISH_SECONDS = 240.0
+POLL_SECONDS = 0.5
+SAY_SECONDS = 15.0
+
+Parts = Mapping[str, str]
+
+
+def settle(lab: Instance) -> None:
+    """Returns when every part is well; raises LabError naming those that are not."""
+    began = time.monotonic()
+    found = health.of(lab) or {}
+    ready_at_once = not ill(found)
+    if not ready_at_once:
+        _wait(lab, "its API", lambda parts: parts.get("apiserver") == health.OK)
+        _say(f"cluster: its API answers after {time.monotonic() - began:.0f} s")
+    finish = ["sh", f"{KUBERNETES}/lab/finish.sh"]
+    answer = ssh.ask(lab, layout.NODE, finish, seconds=FINISH_SECONDS)
+    if answer.returncode != 0:
+        said = answer.stderr.strip().splitlines()
+        raise LabError(
+            f"the cluster is up but could not be finished ({said[-1] if said else 'no word'}): "
+            "run `python3 -m lab up` again, `python3 -m lab status` shows its parts"
+        )
+    if not ready_at_once:
+        _wait(lab, "all of its parts", lambda parts: not ill(parts))
+        _say(f"cluster: ready after {time.monotonic() - began:.0f} s")
+
+
+def ill(parts: Parts) -> dict[str, str]:
+    """The parts that are not well, with what they say; all of it where nothing was found."""
+    if not parts:
+        return {"cluster": "not made yet"}
+    return {name: said for name, said in parts.items() if said not in health.WELL}
+
+
+def _wait(lab: Instance, what: str, enough: Callable[[Parts], bool]) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    say = time.monotonic() + SAY_SECONDS
+    while not enough(parts := health.of(lab) or {}):
+        words = "; ".join(f"{name} {said}" for name, said in ill(parts).items())
+        if time.monotonic() > deadline:
+            raise LabError(
+                f"the cluster was not ready after {READY_SECONDS:.0f} s ({words}): see "
+                f"`python3 -m lab exec {layout.NODE.name} -- journalctl -b -u kubelet`, "
+                "or the unit of the part that is named"
+            )
+        if time.monotonic() > say:
+            _say(f"cluster: waiting for {what}: {words}")
+            say += SAY_SECONDS
+        time.sleep(POLL_SECONDS)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
