@@ -61,8 +61,13 @@ def known(version: str) -> list[Advisory]:
     ]
 
 
-def warning(version: str) -> str | None:
-    """The sentence that every run prints for the server `version`, or None."""
+def warning(
+    version: str, fence: str = "objectStore.firewall", server: str = "objectStore.binary"
+) -> str | None:
+    """The sentence that every run prints for the server `version`, or None.
+
+    `fence`, `server`: the config keys that close the store's port and that name the server.
+    """
     advisories = known(version)
     if not advisories:
         return None
@@ -70,6 +75,6 @@ def warning(version: str) -> str | None:
     return (
         f"the object store runs MinIO {version}: the community server is no longer maintained "
         f"(last change {LAST_COMMUNITY_COMMIT}), and {names} stay open in it; keep the API port to "
-        "the cluster's nodes (objectStore.firewall), keep access key IDs secret, or install a "
-        "maintained fork (objectStore.binary). Details: docs/object-store.md"
+        f"the cluster's nodes ({fence}), keep access key IDs secret, or install a "
+        f"maintained fork ({server}). Details: docs/object-store.md"
     )

@@ -30,6 +30,7 @@ class StoreEndpoint:
     """`url`: https://host:port. `names`: what clients call it. `ready`: what must precede use.
 
     `nodes`: the store's other servers, each URL with the names that clients call it.
+    `inside_url`: the URL by which the cluster's own pods reach it, where that is another one.
     """
 
     url: str
@@ -40,6 +41,12 @@ class StoreEndpoint:
     names: list[str]
     ready: Sequence[pulumi.Resource] = field(default_factory=list)
     nodes: Mapping[str, list[str]] = field(default_factory=dict)
+    inside_url: str | None = None
+
+    @property
+    def url_for_pods(self) -> str:
+        """What Velero and other pods are given."""
+        return self.inside_url or self.url
 
     @property
     def host_and_port(self) -> str:

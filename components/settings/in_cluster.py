@@ -131,6 +131,8 @@ class StoreCertificate(Model):
     def _consistent(self) -> Self:
         if self.renew_before_days >= self.leaf_days:
             raise ValueError("renewBeforeDays must be less than leafDays")
+        if self.ca_days <= self.leaf_days + self.renew_before_days:
+            raise ValueError("caDays must be more than leafDays and renewBeforeDays together")
         return self
 
 
