@@ -111,8 +111,13 @@ def uninstall(release: Mapping[str, object]) -> list[str]:
 
 
 def status(namespace: str, name: str) -> list[str]:
-    place = ("--namespace", namespace) if namespace else ()
-    return ["status", name, *place, "--output", "json"]
+    return ["status", name, "--namespace", namespace, "--output", "json"]
+
+
+def metadata(namespace: str, name: str, revision: int) -> list[str]:
+    """What `status` leaves out: the chart of a revision."""
+    named = ("get", "metadata", name, "--revision", str(revision))
+    return [*named, "--namespace", namespace, "--output", "json"]
 
 
 def _waiting(release: Mapping[str, object]) -> list[str]:

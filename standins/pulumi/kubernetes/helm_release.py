@@ -197,12 +197,22 @@ class HelmReleases:
         namespace, name = str(release.get("namespace") or ""), str(release["name"])
         settings = self._access.settings
         namespace = namespace or default_namespace(settings) or helm_inputs.DEFAULT_NAMESPACE
-        done = await self._helm.remote(arguments.status(namespace, name), settings)
+        report = await self._asked(arguments.status(namespace, name), namespace, name)
+        if report is None:
+            return None
+        try:
+            revision = helm_state.revision_of(report)
+            argv = arguments.metadata(namespace, name, revision)
+            metadata = await self._asked(argv, namespace, name)
+            return None if metadata is None else helm_state.parsed(report, metadata)
+        except ValueError as error:
+            raise PluginError(f"Helm release {namespace}/{name}: {error}") from error
+
+    async def _asked(self, argv: list[str], namespace: str, name: str) -> str | None:
+        """What a reading command printed; None if there is no such release."""
+        done = await self._helm.remote(argv, self._access.settings)
         if not done.code:
-            try:
-                return helm_state.parsed(done.stdout)
-            except ValueError as error:
-                raise PluginError(f"Helm release {namespace}/{name}: {error}") from error
+            return done.stdout
         text = errors.said(done.stderr)
         if errors.NOT_FOUND in text:
             return None

@@ -31,24 +31,44 @@ class Live:
         return self.status.startswith("pending-") or self.status == "uninstalling"
 
 
-def parsed(text: str) -> Live:
-    """From `helm status --output json`. Raises ValueError if it is something else."""
+def parsed(text: str, metadata: str = "") -> Live:
+    """From the JSON of `helm install`, or of `helm status` with that of `helm get metadata`.
+
+    Raises ValueError if it is something else.
+    """
     try:
         found = cast("dict[str, Any]", json.loads(text))
-        metadata = found["chart"]["metadata"]
+        chart, version, app_version = _chart(found, metadata)
         info = found["info"]
         return Live(
             name=found["name"],
             namespace=found["namespace"],
             revision=found["version"],
             status=info["status"],
-            chart=metadata["name"],
-            version=metadata["version"],
-            app_version=metadata.get("appVersion") or "",
+            chart=chart,
+            version=version,
+            app_version=app_version,
             config=found.get("config") or {},
             manifest=found.get("manifest") or "",
             deployed_at=info.get("last_deployed") or "",
         )
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError("helm's account of the release cannot be read") from error
+
+
+def _chart(report: dict[str, Any], metadata: str) -> tuple[str, str, str]:
+    """Name, version and version of the application of a release's chart."""
+    if metadata:
+        found = json.loads(metadata)
+        return found["chart"], found["version"], found.get("appVersion") or ""
+    found = report["chart"]["metadata"]
+    return found["name"], found["version"], found.get("appVersion") or ""
+
+
+def revision_of(report: str) -> int:
+    """The revision in the JSON of `helm status`. Raises ValueError if it is something else."""
+    try:
+        return int(json.loads(report)["version"])
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError("helm's account of the release cannot be read") from error
 
