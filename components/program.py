@@ -8,6 +8,7 @@ import pulumi
 
 from components import cluster as cluster_component
 from components import host_facts
+from components import snapshots as snapshot_support
 from components.object_store import existing, host, preflight
 from components.object_store.access import client_accesses, policy_name
 from components.object_store.buckets import declared_buckets
@@ -66,10 +67,14 @@ def observe(settings: Settings) -> Observed:
     if settings.cluster is not None:
         seen, found = cluster_component.look(settings, settings.cluster, own_state())
         faults += found
+    snapshots = None
+    if settings.snapshots is not None and seen is not None:
+        snapshots, found = snapshot_support.decide(settings.site, settings.snapshots, seen)
+        faults += found
     if faults:
         raise pulumi.RunError("preflight, nothing was changed:\n  " + "\n  ".join(faults))
     today = datetime.datetime.now(datetime.UTC).date()
-    return Observed(facts, today, host_facts.new_nonce(), sighting.buckets, seen)
+    return Observed(facts, today, host_facts.new_nonce(), sighting.buckets, seen, snapshots)
 
 
 def _sight(settings: Settings, facts: dict[str, host_facts.HostFacts]) -> Sighting:

@@ -23,6 +23,7 @@ from components.object_store.existing import existing_endpoint
 from components.object_store.host import HostedStore, HostedStoreArgs
 from components.object_store.retire import RetiredUsersArgs, retire_users
 from components.settings import HostsStore, Settings
+from components.snapshots import SnapshotPlan, SnapshotSupport, SnapshotSupportArgs, warnings
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Observed:
     """What this run saw before it began: hosts, the day, and a value no earlier run used.
 
     `buckets`: names of the site's buckets that exist on the store. `cluster`: None for a site
-    without one.
+    without one. `snapshots`: what is installed for them, if anything.
     """
 
     facts: Mapping[str, HostFacts]
@@ -38,6 +39,7 @@ class Observed:
     nonce: str
     buckets: frozenset[str] = frozenset()
     cluster: SeenCluster | None = None
+    snapshots: SnapshotPlan | None = None
 
 
 def _store(
@@ -74,6 +76,13 @@ def _cluster(settings: Settings, observed: Observed) -> Cluster | None:
         return None
     cluster = Cluster("cluster", ClusterArgs(settings.site, observed.cluster))
     pulumi.export("clusterUid", cluster.uid)
+    if settings.snapshots is not None and observed.snapshots is not None:
+        for warning in warnings(settings.snapshots, observed.cluster.facts):
+            pulumi.log.warn(warning)
+        SnapshotSupport(
+            "snapshots",
+            SnapshotSupportArgs(settings.site, settings.snapshots, observed.snapshots, cluster),
+        )
     return cluster
 
 

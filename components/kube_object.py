@@ -1,0 +1,25 @@
+"""Any object of a cluster, registered as the manifest that the API takes.
+
+The SDK's own class for custom resources knows no fields beside `spec`, and its typed classes rename
+keys of plain data; the engine's side of both is the same resource.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+
+def token(manifest: Mapping[str, Any]) -> str:
+    """The resource type of the manifest's kind, as the kubernetes provider names it."""
+    version = str(manifest["apiVersion"])
+    return f"kubernetes:{version if '/' in version else f'core/{version}'}:{manifest['kind']}"
+
+
+class KubeObject(pulumi.CustomResource):
+    """One object. `manifest`: with apiVersion, kind and metadata.name."""
+
+    def __init__(
+        self, name: str, manifest: Mapping[str, Any], opts: pulumi.ResourceOptions
+    ) -> None:
+        super().__init__(token(manifest), name, dict(manifest), opts)
