@@ -35,6 +35,23 @@ show kernel/keys/root_maxbytes 25000000
 mount --make-rshared /
 """
 
+END_PODS = """\
+# Written by the lab. Runs in the host when it shuts down, after the kubelet and containerd: a
+# workload that does not listen must not hold the shutdown up.
+pods() { find /sys/fs/cgroup/pids/kubepods /sys/fs/cgroup/kubepods -name cgroup.procs \
+    -exec cat {} + 2>/dev/null; }
+left=$(pods)
+[ -z "$left" ] || kill -TERM $left 2>/dev/null
+tries=0
+while [ -n "$(pods)" ] && [ "$tries" -lt 20 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+done
+left=$(pods)
+[ -z "$left" ] || kill -KILL $left 2>/dev/null
+pkill -KILL containerd-shim || true
+"""
+
 IMPORT_IMAGES = f"""\
 # Written by the lab. Imports what is not there yet; safe to run again.
 set -eu
@@ -200,12 +217,13 @@ def kubeadm(address: str, version: str, dns_version: str, pki: str = PKI) -> str
     return f"{_json(init)}---\n{_json(cluster)}"
 
 
-def files(address: str, gateway: str, version: str, dns_version: str) -> dict[str, str]:
+def files(address: str, version: str, dns_version: str) -> dict[str, str]:
     """Every configuration file of the node that holds no secret: path -> text."""
-    # Names outside the cluster: nobody answers at the gateway, so they fail at once.
-    resolver = f"nameserver {gateway}\noptions timeout:1 attempts:1\n"
+    # Names outside the cluster: the node refuses the question, so they fail at once.
+    resolver = f"nameserver {address}\noptions timeout:1 attempts:1\n"
     texts = {
         f"{KUBERNETES}/lab/prepare-node.sh": PREPARE_NODE,
+        f"{KUBERNETES}/lab/end-pods.sh": END_PODS,
         f"{KUBERNETES}/lab/import-images.sh": IMPORT_IMAGES,
         f"{KUBERNETES}/lab/finish.sh": FINISH,
         f"{KUBERNETES}/lab/resolv.conf": resolver,

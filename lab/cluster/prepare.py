@@ -43,9 +43,7 @@ def write(lab: Instance, found: dict[str, Path], images: list[Image]) -> bool:
 
 def _texts(lab: Instance, images: list[Image]) -> dict[str, str]:
     address = str(lab.address(layout.NODE))
-    texts = node_files.files(
-        address, str(lab.gateway), pins.tool("kubeadm").version, pins.tool("coredns").version
-    )
+    texts = node_files.files(address, pins.tool("kubeadm").version, pins.tool("coredns").version)
     texts[layout.OBJECTS] = objects.text()
     texts[layout.IMAGE_LIST] = store.import_list(images, cache_dir())
     return texts

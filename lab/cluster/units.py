@@ -186,8 +186,8 @@ CONDITION = "ConditionFileNotEmpty={binaries}/{part}"
 def _unit(part: str, description: str, flags: Flags) -> str:
     after = " ".join(("lab-node.service", *AFTER.get(part, ())))
     words = " \\\n    ".join(f"--{name}={value}" for name, value in flags.items())
-    # The API server's stop lets requests end, which takes it a minute when watches are open.
-    stop = 10
+    # The API server waits a minute for watches that nobody ends; etcd, stopped after it, is safe.
+    stop = 4
     return f"""\
 # Written by the lab.
 [Unit]
@@ -223,6 +223,7 @@ Description=What a container needs to be a Kubernetes node
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/sh {KUBERNETES}/lab/prepare-node.sh
+ExecStop=/bin/sh {KUBERNETES}/lab/end-pods.sh
 
 [Install]
 WantedBy=multi-user.target
@@ -236,11 +237,13 @@ After=containerd.service
 Requires=containerd.service
 {CONDITION.format(binaries=BINARIES, part="kubelet")}
 
+# The boot does not wait for it: what a cluster starts with comes first, the rest meanwhile.
 [Service]
-Type=oneshot
+Type=exec
 RemainAfterExit=yes
 ExecStart=/bin/sh {KUBERNETES}/lab/import-images.sh
-TimeoutStartSec=300
+Restart=on-failure
+RestartSec=2
 
 [Install]
 WantedBy=multi-user.target
