@@ -14,9 +14,11 @@ import pulumi
 from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime.proto import resource_pb2
 
+from components.cluster import SeenCluster
 from components.host_facts import HostFacts
 from components.settings import Settings, load
 from components.site import Observed, build
+from components.snapshots import SnapshotPlan
 
 SENTINEL_KEY = "SENTINEL-ssh-private-key"
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0Jw0Jw0Jw0Jw0Jw0Jw0Jw0Jw0Jw0Jw0Jw0Jw0J"
@@ -110,6 +112,8 @@ def record(
     nonce: str = "n0",
     preview: bool = False,
     buckets: frozenset[str] = frozenset(),
+    cluster: SeenCluster | None = None,
+    snapshots: SnapshotPlan | None = None,
 ) -> list[Registered]:
     """Every registration of the program for `site`, in order of arrival."""
     loop = asyncio.new_event_loop()
@@ -121,7 +125,7 @@ def record(
 
     @pulumi.runtime.test
     def run() -> None:
-        build(site, Observed(seen, today, nonce, buckets))
+        build(site, Observed(seen, today, nonce, buckets, cluster, snapshots))
 
     try:
         run()
