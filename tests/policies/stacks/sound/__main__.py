@@ -3,6 +3,7 @@
 import json
 
 import pulumi
+import pulumi_kubernetes as kubernetes
 import pulumi_minio as minio
 from pulumi_command import remote
 
@@ -66,4 +67,27 @@ remote.Command(
     stdin=pulumi.Output.secret("[Unit]"),
     logging=remote.Logging.NONE,
     add_previous_output_in_env=False,
+)
+# Nothing answers there: what is refused is refused before a cluster is asked.
+KUBECONFIG = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "dev",
+    "clusters": [{"name": "dev", "cluster": {"server": "https://127.0.0.1:1"}}],
+    "contexts": [{"name": "dev", "context": {"cluster": "dev", "user": "dev"}}],
+    "users": [{"name": "dev", "user": {"token": "sentinel-cluster-token"}}],
+}
+cluster = kubernetes.Provider(
+    "cluster",
+    kubeconfig=pulumi.Output.secret(json.dumps(KUBECONFIG)),
+    context="dev",
+    cluster_identifier="dev",
+)
+kubernetes.helm.v3.Release(
+    "app",
+    name="app",
+    namespace="app",
+    chart="./chart",
+    values={"image": {"repository": "registry.example/app", "tag": "1.4.2"}},
+    opts=pulumi.ResourceOptions(provider=cluster),
 )
