@@ -15,6 +15,7 @@ STACK_TYPE = "pulumi:pulumi:Stack"
 PROVIDER_PREFIX = "pulumi:providers:"
 STORE_PROVIDER = PROVIDER_PREFIX + "minio"
 BUCKET = "minio:index/s3Bucket:S3Bucket"
+IN_CLUSTER = "kubernetes:"
 VERSIONING = "minio:index/s3BucketVersioning:S3BucketVersioning"
 
 # The engine's mark on a secret value inside of the state.
@@ -41,6 +42,15 @@ class Checkpoint:
     @property
     def pending_creates(self) -> list[Resource]:
         return [op["resource"] for op in self.pending if op.get("type") == "creating"]
+
+    @property
+    def unfinished(self) -> list[Resource]:
+        """What an interrupted run was creating, and what of a cluster it was changing."""
+        return [
+            op["resource"]
+            for op in self.pending
+            if op.get("type") == "creating" or str(op["resource"]["type"]).startswith(IN_CLUSTER)
+        ]
 
     def find(self, urn: str) -> Resource | None:
         """The live resource of this URN; one that only waits for its deletion does not count."""
@@ -114,7 +124,7 @@ def staying(resources: Sequence[Resource]) -> list[Resource]:
         urn = waiting.pop()
         if urn in by_urn and urn not in kept:
             kept.add(urn)
-            waiting.extend(_needs(by_urn[urn]))
+            waiting.extend(needs(by_urn[urn]))
     return [r for r in resources if r["urn"] in kept]
 
 
@@ -130,7 +140,8 @@ def deletable_buckets(resources: Sequence[Resource]) -> list[Resource]:
     ]
 
 
-def _needs(resource: Resource) -> Iterable[str]:
+def needs(resource: Resource) -> Iterable[str]:
+    """The URNs that a resource cannot be without."""
     yield from resource.get("dependencies") or []
     for urns in (resource.get("propertyDependencies") or {}).values():
         yield from urns or []

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from stack import checkpoint, verdicts
 from stack.errors import StackError
-from stack.recovery import Action
 from stack.session import Session
+from stack.steps import Action
 
 NO_QUESTIONS = ("--yes", "--skip-preview")
 
@@ -125,12 +125,11 @@ def _say_table(session: Session, found: list[verdicts.Verdict]) -> None:
 def _repair(
     session: Session, state: checkpoint.Checkpoint, chosen: dict[str, str] | None = None
 ) -> None:
-    count = len(state.pending_creates)
+    count = len(state.unfinished)
     if count:
         noun = "resource was" if count == 1 else "resources were"
-        session.say(
-            f"an earlier run was interrupted while {count} {noun} being created; recovering"
-        )
+        verb = "created" if len(state.pending_creates) == count else "changed"
+        session.say(f"an earlier run was interrupted while {count} {noun} being {verb}; recovering")
         session.recover(chosen)
 
 

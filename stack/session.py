@@ -7,13 +7,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kube.errors import ClusterError
 from s3.errors import StoreError
 from s3.ownership import BucketFacts
-from stack import checkpoint, locks, processes, recovery, store, torn_files, trust
-from stack.checkpoint import Checkpoint
+from stack import (
+    checkpoint,
+    cluster,
+    kubernetes_recovery,
+    locks,
+    processes,
+    recovery,
+    store,
+    torn_files,
+    trust,
+)
+from stack.checkpoint import Checkpoint, Resource
 from stack.engine import NO_SUCH_STACK, Engine
 from stack.errors import StackError
+from stack.kubernetes_recovery import Address, Found, Record
 from stack.project import Project, backend_directory, short_name
+from stack.steps import Action, Step
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,7 @@ class Session:
     receipts: Path
     say: Callable[[str], None]
     open_store: store.OpenStore = store.open_store
+    open_cluster: cluster.OpenCluster = cluster.open_cluster
     look: Callable[[int], locks.Process | None] = processes.look
     here: str = field(default_factory=socket.gethostname)
 
@@ -120,13 +134,10 @@ class Session:
                     "bring the store back first"
                 ) from error
 
-    def plan(
-        self, chosen: Mapping[str, str] | None = None
-    ) -> tuple[Checkpoint, list[recovery.Step]]:
+    def plan(self, chosen: Mapping[str, str] | None = None) -> tuple[Checkpoint, list[Step]]:
         """The state and one step per pending create; changes nothing."""
         state = self.existing()
-        inspect = _Inspector(self)
-        return state, recovery.plan(state, self.project.site(self.stack), inspect, chosen)
+        return state, recovery.plan(state, self.project.site(self.stack), _Look(self), chosen)
 
     def recover(self, chosen: Mapping[str, str] | None = None) -> None:
         """Completes or clears what an interrupted run left; raises StackError, changing nothing, if
@@ -142,9 +153,16 @@ class Session:
         adopted = recovery.adopted(steps)
         if self.existing().text != state.text:
             raise StackError(f"stack {self.stack} was changed by another run meanwhile: run again")
+        for step in steps:
+            if step.record:
+                self._remove_record(state, step.urn, step.record)
         self._import(checkpoint.adopt(state, adopted))
-        if adopted:
-            self._read_back(list(adopted))
+        unread = [step.urn for step in steps if step.action is Action.ADOPT and step.read_back]
+        if unread:
+            self._read_back(unread)
+        half_gone = [step.urn for step in steps if step.action is Action.FINISH]
+        if half_gone:
+            self._finish_removal(half_gone)
 
     def _import(self, document: str) -> None:
         done = self.engine.capture("stack", "import", "-s", self.stack, stdin=document)
@@ -157,37 +175,101 @@ class Session:
     def _read_back(self, urns: list[str]) -> None:
         # Fills in what only the server knows, and drops what does not exist after all.
         self.write_trust(self.existing(secrets=True))
+        self._on_targets("refresh", urns, "the adopted resources cannot be read back")
+
+    def _finish_removal(self, urns: list[str]) -> None:
+        # Left in the state, what is half gone would look whole to the next update.
+        self.write_trust(self.existing(secrets=True))
+        self._on_targets("destroy", urns, "what was being removed cannot be removed")
+
+    def _on_targets(self, command: str, urns: list[str], fault: str) -> None:
         targets = [part for urn in urns for part in ("--target", urn)]
-        done = self.engine.capture("refresh", "--yes", "--skip-preview", "-s", self.stack, *targets)
+        done = self.engine.capture(command, "--yes", "--skip-preview", "-s", self.stack, *targets)
         if done.code:
+            raise StackError(f"{fault} (stack {self.stack}): {done.error}", done.code)
+
+    def _remove_record(self, state: Checkpoint, urn: str, record: tuple[str, str]) -> None:
+        resource = next(op["resource"] for op in state.pending if op["resource"]["urn"] == urn)
+        namespace, secret = record
+        try:
+            _Look(self).cluster_of(resource).remove_record(namespace, secret)
+        except ClusterError as error:
             raise StackError(
-                f"the adopted resources of stack {self.stack} cannot be read back: {done.error}",
-                done.code,
-            )
+                f"helm's unfinished record {namespace}/{secret} cannot be removed: {error}; "
+                "run again"
+            ) from error
 
 
-class _Inspector:
-    """Looks at buckets through their provider's store; reads the state's secrets once, late."""
+class _Look:
+    """Looks at things through their providers; reads the state's secrets once, late."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._secrets: Checkpoint | None = None
+        self._clusters: dict[str, cluster.Cluster] = {}
 
-    def __call__(self, resource: checkpoint.Resource) -> BucketFacts | None:
-        session = self._session
-        state = self._secrets or session.existing(secrets=True)
-        self._secrets = state
-        provider = state.find(checkpoint.provider_urn(resource))
+    def bucket(self, resource: Resource) -> BucketFacts | None:
         bucket = str((resource.get("inputs") or {}).get("bucket", checkpoint.name_of(resource)))
-        if provider is None:
-            raise StackError(
-                f"the state has no provider for bucket {bucket}: restore an older state"
-            )
-        access = store.access_of(state, provider, session.directory)
+        access = store.access_of(
+            self._state(),
+            self._provider(resource, f"bucket {bucket}"),
+            self._session.directory,
+        )
         try:
-            return session.open_store(access).inspect(bucket)
+            return self._session.open_store(access).inspect(bucket)
         except StoreError as error:
             raise StackError(
                 f"whether bucket {bucket} was created cannot be told: {error}; "
                 "bring the store back and run again"
             ) from error
+
+    def object(self, resource: Resource) -> tuple[Address, Found | None]:
+        name = checkpoint.name_of(resource)
+        access = cluster.access_of(self._provider(resource, name))
+        try:
+            where = kubernetes_recovery.address(self._shown(resource), access.namespace)
+            return where, self.cluster_of(resource).find(where)
+        except (ClusterError, ValueError) as error:
+            raise self._untold(name, error) from error
+
+    def release(self, resource: Resource) -> Record | None:
+        try:
+            namespace, name = kubernetes_recovery.release_id(self._shown(resource))
+            return self.cluster_of(resource).record(namespace, name)
+        except (ClusterError, ValueError) as error:
+            raise self._untold(checkpoint.name_of(resource), error) from error
+
+    def cluster_of(self, resource: Resource) -> cluster.Cluster:
+        """The cluster of a resource's provider, opened once. Raises ClusterError."""
+        provider = self._provider(resource, checkpoint.name_of(resource))
+        urn = str(provider["urn"])
+        if urn not in self._clusters:
+            self._clusters[urn] = self._session.open_cluster(cluster.access_of(provider))
+        return self._clusters[urn]
+
+    def _untold(self, name: str, error: Exception) -> StackError:
+        return StackError(
+            f"what an interrupted run left of {name} cannot be told: {error}; bring the cluster "
+            "back and run again"
+        )
+
+    def _shown(self, resource: Resource) -> Resource:
+        """The resource with its inputs out of their secret wrapping."""
+        shown = next(
+            op["resource"]
+            for op in self._state().pending
+            if op["resource"]["urn"] == resource["urn"]
+        )
+        inputs = {key: checkpoint.plain(value) for key, value in shown["inputs"].items()}
+        return {**shown, "inputs": inputs}
+
+    def _state(self) -> Checkpoint:
+        if self._secrets is None:
+            self._secrets = self._session.existing(secrets=True)
+        return self._secrets
+
+    def _provider(self, resource: Resource, what: str) -> Resource:
+        provider = self._state().find(checkpoint.provider_urn(resource))
+        if provider is None:
+            raise StackError(f"the state has no provider for {what}: restore an older state")
+        return provider

@@ -138,7 +138,8 @@ def test_a_rotation_is_the_engines_own_and_retires_nobody(deployed: EngineSite) 
     velero = {**deployed.config("clients")["velero"], "credentialGeneration": 2}
     deployed.configure(clients={**deployed.config("clients"), "velero": velero})
     operations = planned(deployed)
-    assert operations["retired-users"] == "same"
+    assert operations["velero-2-user"] == "create"
+    assert "retired-users" not in operations
     deployed.up()
     assert users(deployed) == generated_values(deployed, "accessKey")
 

@@ -1,17 +1,51 @@
 """What becomes of each resource whose creation was interrupted."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from s3.ownership import BucketFacts
 from stack import checkpoint
-from stack.recovery import Action, Step, adopted, plan, refusals
+from stack.kubernetes_recovery import Address, Found, Record, address
+from stack.recovery import adopted, plan, refusals
+from stack.steps import Action, Step
 from tests.stack import deployments as made
 
 OURS = BucketFacts({"backstop-site": "dev"}, empty=False, object_lock=False)
 FRESH = BucketFacts({}, empty=True, object_lock=False)
+
+
+@dataclass
+class Seen:
+    """A world that answers every look with the same facts."""
+
+    facts: BucketFacts | None = None
+    found: Found | None = None
+    record: Record | None = None
+
+    def bucket(self, _: checkpoint.Resource) -> BucketFacts | None:
+        return self.facts
+
+    def object(self, resource: checkpoint.Resource) -> tuple[Address, Found | None]:
+        return address(resource, "default"), self.found
+
+    def release(self, _: checkpoint.Resource) -> Record | None:
+        return self.record
+
+
+class NotAsked:
+    """A world that must not be looked at."""
+
+    def bucket(self, resource: checkpoint.Resource) -> BucketFacts | None:
+        raise AssertionError(f"{resource['urn']} is no bucket")
+
+    def object(self, resource: checkpoint.Resource) -> tuple[Address, Found | None]:
+        raise AssertionError(f"{resource['urn']} is no object")
+
+    def release(self, resource: checkpoint.Resource) -> Record | None:
+        raise AssertionError(f"{resource['urn']} is no release")
 
 
 def only_step(
@@ -21,12 +55,8 @@ def only_step(
     chosen: dict[str, str] | None = None,
 ) -> Step:
     state = made.state([made.store_provider(), *(resources or [])], [creating])
-    (step,) = plan(state, "dev", lambda _: facts, chosen)
+    (step,) = plan(state, "dev", Seen(facts), chosen)
     return step
-
-
-def not_asked(resource: checkpoint.Resource) -> BucketFacts | None:
-    raise AssertionError(f"{resource['urn']} is no bucket")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +76,7 @@ def not_asked(resource: checkpoint.Resource) -> BucketFacts | None:
 )
 def test_what_a_second_create_writes_over_is_cleared_without_a_look(token: str) -> None:
     state = made.state([made.store_provider()], [made.resource(token, "x")])
-    (step,) = plan(state, "dev", not_asked)
+    (step,) = plan(state, "dev", NotAsked())
     assert step.action is Action.CLEAR
 
 
@@ -106,7 +136,7 @@ def test_a_bucket_without_the_lock_it_should_have_is_refused() -> None:
 def test_what_a_later_run_created_is_cleared_without_a_look() -> None:
     creating = made.bucket("dev-velero")
     state = made.state([made.store_provider(), made.bucket("dev-velero", id="x")], [creating])
-    (step,) = plan(state, "dev", not_asked)
+    (step,) = plan(state, "dev", NotAsked())
     assert (step.action, step.why) == (Action.CLEAR, "a later run has created it already")
 
 
@@ -122,7 +152,7 @@ def test_a_resource_waiting_for_its_deletion_is_not_the_new_one() -> None:
 
 
 def test_an_unknown_type_is_left_to_the_operators_word() -> None:
-    release = made.resource("kubernetes:helm.sh/v3:Release", "velero")
+    release = made.resource("somebody:index/thing:Thing", "velero")
     step = only_step(release)
     assert step.action is Action.REFUSE
     assert f"recover --adopt '{release['urn']}=ID'" in step.why
@@ -133,14 +163,14 @@ def test_an_unknown_type_is_left_to_the_operators_word() -> None:
 
 def test_only_creates_need_a_decision() -> None:
     state = made.state([], updating=[made.bucket("a")], deleting=[made.bucket("b")])
-    assert plan(state, "dev", not_asked) == []
+    assert plan(state, "dev", NotAsked()) == []
 
 
 def test_adoption_completes_the_state_and_drops_every_pending_operation() -> None:
     provider, creating = made.store_provider(), made.bucket("dev-velero", protect=True)
     command = made.resource(made.COMMAND, "c")
     state = made.state([provider], [creating, command], deleting=[made.bucket("old")])
-    steps = plan(state, "dev", lambda _: OURS)
+    steps = plan(state, "dev", Seen(OURS))
     document = json.loads(checkpoint.adopt(state, adopted(steps)))["deployment"]
     assert "pending_operations" not in document
     assert [r["urn"] for r in document["resources"]] == [
