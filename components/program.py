@@ -12,6 +12,7 @@ from components import snapshots as snapshot_support
 from components.object_store import existing, host, preflight
 from components.object_store.access import client_accesses, policy_name
 from components.object_store.buckets import declared_buckets
+from components.object_store.in_cluster import preflight as store_in_cluster
 from components.object_store.sighting import Sighting
 from components.recorded import own_state
 from components.settings import (
@@ -19,6 +20,7 @@ from components.settings import (
     SECRET_KEYS,
     ExistingStore,
     HostsStore,
+    InClusterStore,
     Settings,
     SettingsError,
     load,
@@ -67,6 +69,9 @@ def observe(settings: Settings) -> Observed:
     if settings.cluster is not None:
         seen, found = cluster_component.look(settings, settings.cluster, own_state())
         faults += found
+    if isinstance(store, InClusterStore) and seen is not None:
+        profile = settings.velero.profile if settings.velero else "none"
+        faults += store_in_cluster.findings(settings.site, store, profile, seen)
     snapshots = None
     if settings.snapshots is not None and seen is not None:
         snapshots, found = snapshot_support.decide(settings.site, settings.snapshots, seen)

@@ -21,8 +21,14 @@ from components.object_store.buckets import StoreBuckets, StoreBucketsArgs, decl
 from components.object_store.endpoint import StoreEndpoint, provider
 from components.object_store.existing import existing_endpoint
 from components.object_store.host import HostedStore, HostedStoreArgs
+from components.object_store.in_cluster import (
+    ClusterStore,
+    ClusterStoreArgs,
+    objects,
+    preflight,
+)
 from components.object_store.retire import RetiredUsersArgs, retire_users
-from components.settings import HostsStore, Settings
+from components.settings import HostsStore, InClusterStore, Settings
 from components.snapshots import SnapshotPlan, SnapshotSupport, SnapshotSupportArgs, warnings
 
 
@@ -43,10 +49,12 @@ class Observed:
 
 
 def _store(
-    settings: Settings, observed: Observed
+    settings: Settings, observed: Observed, cluster: Cluster | None
 ) -> tuple[StoreEndpoint, pulumi.Output[str], object]:
     """The endpoint, the escrow of its CA, and what its server is, for the drill's trigger."""
     store = settings.object_store
+    if isinstance(store, InClusterStore):
+        return _store_in_cluster(settings.site, store, observed, cluster)
     if not isinstance(store, HostsStore):
         described = store.model_dump(mode="json")
         return existing_endpoint(settings, store), pulumi.Output.from_input(""), described
@@ -59,6 +67,21 @@ def _store(
         "object-store", HostedStoreArgs(settings, store, observed.facts, observed.nonce)
     )
     return hosted.endpoint, hosted.escrow, hosted.applied
+
+
+def _store_in_cluster(
+    site: str, store: InClusterStore, observed: Observed, cluster: Cluster | None
+) -> tuple[StoreEndpoint, pulumi.Output[str], object]:
+    if cluster is None or observed.cluster is None:
+        raise ValueError("a store in the cluster without a cluster; the settings refuse that")
+    for warning in preflight.warnings(site, store, observed.cluster):
+        pulumi.log.warn(warning)
+    made = ClusterStore(
+        "object-store",
+        ClusterStoreArgs(site, store, cluster, observed.cluster.kubeconfig, observed.today),
+    )
+    # No escrow: another CA serves as well, and whoever trusts it is given it by the same run.
+    return made.endpoint, pulumi.Output.from_input(""), objects.objects(site, store)
 
 
 def _escrow_warning(settings: Settings, store: HostsStore) -> str | None:
@@ -91,7 +114,8 @@ def build(settings: Settings, observed: Observed) -> None:
     buckets = declared_buckets(settings)
     names = [bucket.name for bucket in buckets]
     accesses = client_accesses(settings, {bucket.role: bucket.name for bucket in buckets})
-    endpoint, escrow, server = _store(settings, observed)
+    cluster = _cluster(settings, observed)
+    endpoint, escrow, server = _store(settings, observed, cluster)
     on_store = provider(endpoint, pulumi.ResourceOptions())
     kept = StoreBuckets(
         "buckets",
@@ -117,7 +141,6 @@ def build(settings: Settings, observed: Observed) -> None:
             ],
         ),
     )
-    _cluster(settings, observed)
     retire_users(
         RetiredUsersArgs(
             site=settings.site,

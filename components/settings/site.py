@@ -71,6 +71,8 @@ class Settings(Model):
                 "cluster: the cluster needs a kubeconfig; set kubeconfig with --secret, or give "
                 "cluster.kubeconfigFile, or an inventory that names one"
             )
+        if self.cluster is None and isinstance(self.object_store, InClusterStore):
+            raise ValueError("objectStore: kind inCluster needs the cluster; add cluster, or {}")
         if self.cluster is None and self.snapshots is not None:
             raise ValueError("snapshots: a site without cluster has no snapshots; add cluster")
         return self

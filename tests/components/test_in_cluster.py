@@ -7,19 +7,27 @@ import json
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes
 import pytest
 from pulumi.runtime import mocks
 from pulumi.runtime import settings as runtime_settings
 
-from components import command
-from components.object_store.in_cluster import ClusterStore, ClusterStoreArgs, objects, renewal
+from components.cluster import Cluster, ClusterArgs, SeenCluster
+from components.object_store.in_cluster import (
+    ClusterStore,
+    ClusterStoreArgs,
+    objects,
+    preflight,
+    renewal,
+)
 from components.object_store.in_cluster.shared_fate import data_outside, findings, warning
 from components.object_store.in_cluster.store import root_digest
 from components.object_store.in_cluster.volume import claim_spec
+from components.recorded import Recorded
 from components.settings import InClusterStore, Settings, SettingsError, load
 from components.settings.in_cluster import StoreCertificate
 from components.settings.volume_sources import LEFT_TO_CSI, SOURCES
+from kube.facts import ClusterFacts, StorageClass
+from kube.kubeconfig import Kubeconfig
 from s3 import certificates
 from tests.support import recorder
 from tests.support.recorder import Registered
@@ -44,11 +52,14 @@ STORE: dict[str, Any] = {
     "outside": {"address": "10.77.0.20"},
     "network": {"allowFrom": ["10.77.0.0/24"]},
 }
+UID = "11111111-2222-3333-4444-555555555555"
+KUBECONFIG = Kubeconfig("SENTINEL-kubeconfig", "admin", "https://c:6443")
 TODAY = datetime.date(2026, 11, 21)
 
 
 def site_with(**changes: Any) -> Settings:
-    return load({"site": "dev", "objectStore": {**STORE, **changes}})
+    raw = {"site": "dev", "cluster": {}, "kubeconfig": "k", "objectStore": {**STORE, **changes}}
+    return load(raw, secret_keys=frozenset({"kubeconfig"}))
 
 
 def store_with(**changes: Any) -> InClusterStore:
@@ -365,6 +376,52 @@ def test_crownlabs_refuses_a_store_that_shares_the_clusters_fate() -> None:
     assert findings("dev", accepted, "crownlabs", "driver.longhorn.io") == []
 
 
+def test_a_store_in_the_cluster_needs_the_cluster() -> None:
+    with pytest.raises(SettingsError, match="objectStore: kind inCluster needs the cluster"):
+        load({"site": "dev", "objectStore": STORE})
+
+
+def seen_with(recorded: frozenset[tuple[str, str]] = frozenset(), **facts: Any) -> SeenCluster:
+    seen = ClusterFacts(UID, "https://c:6443", "v1", **facts)
+    return SeenCluster(KUBECONFIG, seen, Recorded(recorded))
+
+
+def test_a_class_that_the_cluster_does_not_have_is_named() -> None:
+    there = (StorageClass("longhorn", "driver.longhorn.io", default=True, waits=False),)
+    seen = seen_with(storage_classes=there)
+    (fault,) = preflight.findings("dev", stored_on(**{"class": "longhron"}), "none", seen)
+    assert "has no class longhron (there: longhorn)" in fault
+    store = stored_on(**{"class": "longhorn"})
+    assert preflight.findings("dev", store, "none", seen) == []
+    assert preflight.warnings("dev", store, seen)[0].startswith("DANGER")
+
+
+def test_a_namespace_of_somebody_else_is_refused() -> None:
+    store = store_with()
+    foreign = seen_with(namespaces=frozenset({"object-store"}))
+    (fault,) = preflight.findings("dev", store, "none", foreign)
+    assert "object-store exists and does not bear this site's mark" in fault
+    own = frozenset({("Namespace", "", "object-store")})
+    mine = seen_with(namespaces=frozenset({"object-store"}), ours=own)
+    assert preflight.findings("dev", store, "none", mine) == []
+
+
+def test_a_server_whose_credential_is_lost_is_named_with_the_one_command() -> None:
+    store = store_with()
+    ours = frozenset({("StatefulSet", "object-store", "minio")})
+    (fault,) = preflight.findings("dev", store, "none", seen_with(ours=ours))
+    assert "`kubectl -n object-store delete statefulset/minio` and run `up` again" in fault
+    recorded = frozenset({("kubernetes:apps/v1:StatefulSet", "store-server")})
+    assert preflight.findings("dev", store, "none", seen_with(recorded, ours=ours)) == []
+
+
+def test_the_open_advisories_of_the_server_are_said_with_the_keys_of_this_store() -> None:
+    _, said = preflight.warnings("dev", store_with(), seen_with())
+    assert "CVE-2026-40344" in said
+    assert "(objectStore.network)" in said
+    assert "(objectStore.image)" in said
+
+
 def test_a_folder_of_the_host_is_for_the_demo_only() -> None:
     store = stored_on(volume={"hostPath": {"path": "/srv/minio"}}, nodeAffinity=AFFINITY)
     (fault,) = findings("dev", store, "none", None)
@@ -428,14 +485,18 @@ class _Answers(recorder._Answers):
             "store-authority": json.dumps(self.authority),
             "store-certificate": json.dumps(self.leaf),
             "store-volume": self.earlier + "\n",
+            "cluster-identity": UID,
         }
         return answers[name] if name in answers else super()._stdout(name)
 
 
 def record(
-    store: InClusterStore, answers: _Answers | None = None, today: datetime.date = TODAY
+    store: InClusterStore,
+    answers: _Answers | None = None,
+    today: datetime.date = TODAY,
+    facts: ClusterFacts | None = None,
 ) -> list[Registered]:
-    """Every registration of the store alone, below a provider and a guard."""
+    """Every registration of the store alone, in a cluster that looks as `facts` say."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     answers = answers or _Answers()
@@ -445,18 +506,11 @@ def record(
 
     @pulumi.runtime.test
     def run() -> None:
-        provider = pulumi_kubernetes.Provider("cluster", kubeconfig="SENTINEL-kubeconfig")
-        guard = command.on_operator("guard", "true")
-        args = ClusterStoreArgs(
-            site="dev",
-            store=store,
-            provider=provider,
-            kubeconfig=pulumi.Output.secret("SENTINEL-kubeconfig"),
-            context="admin",
-            uid="00000000-0000-0000-0000-000000000000",
-            today=today,
-            after=[guard],
+        seen = SeenCluster(
+            KUBECONFIG, facts or ClusterFacts(UID, "https://c:6443", "v1"), Recorded()
         )
+        cluster = Cluster("cluster", ClusterArgs("dev", seen))
+        args = ClusterStoreArgs("dev", store, cluster, KUBECONFIG, today)
         ClusterStore("object-store", args)
 
     try:
@@ -464,7 +518,7 @@ def record(
     finally:
         loop.close()
         runtime_settings.reset_options()
-    return [one for one in monitor.found if one.name not in ("cluster", "guard")]
+    return [one for one in monitor.found if "cluster" not in one.name]
 
 
 @pytest.fixture(scope="module")
@@ -507,13 +561,12 @@ def test_namespace_volume_and_claim_are_never_deleted(recorded: dict[str, Regist
     assert kept == {"Namespace", "PersistentVolume", "PersistentVolumeClaim"}
 
 
-def test_every_object_uses_the_sites_provider_and_comes_after_the_guard(
+def test_every_object_uses_the_sites_provider_which_is_behind_the_guard(
     recorded: dict[str, Registered],
 ) -> None:
     for one in recorded.values():
         if one.type.startswith("kubernetes:"):
             assert "pulumi:providers:kubernetes::cluster" in one.request.provider, one.name
-            assert any(urn.endswith("::guard") for urn in one.request.dependencies), one.name
 
 
 def test_secrets_are_secret_and_nothing_else_is(
@@ -571,3 +624,25 @@ def test_a_class_takes_an_earlier_volume_before_it_makes_a_new_one() -> None:
         assert claim["spec"].get("volumeName", "") == earlier
         assert by_name(found, "Command", "store-volume").inputs["create"].endswith("find")
     assert not [one for one in found.values() if one.type.endswith("PersistentVolume")]
+
+
+def test_what_a_lost_state_left_is_taken_over_but_for_what_holds_its_credential() -> None:
+    store = store_with()
+    marked = frozenset(
+        (made["kind"], made["metadata"].get("namespace", ""), made["metadata"]["name"])
+        for made in objects.objects("dev", store)
+    )
+    facts = ClusterFacts(UID, "https://c:6443", "v1", ours=marked)
+    taken = {
+        one.type.rpartition(":")[2]: one.request.importId
+        for one in record(store, facts=facts)
+        if one.request.importId
+    }
+    assert taken == {
+        "Namespace": "object-store",
+        "PersistentVolume": "object-store-minio",
+        "PersistentVolumeClaim": "object-store/minio-data",
+        "Service": "object-store/minio",
+        "NetworkPolicy": "object-store/minio",
+        "PodDisruptionBudget": "object-store/minio",
+    }

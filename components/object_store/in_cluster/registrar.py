@@ -7,28 +7,31 @@ from typing import Any, TypeVar
 
 import pulumi
 
+from components.cluster import Cluster
 from components.object_store.in_cluster.objects import Manifest
 from components.settings import InClusterStore
+from kube.kubeconfig import Kubeconfig
 
 _T = TypeVar("_T")
 
 
 @dataclass
 class ClusterStoreArgs:
-    """`kubeconfig` and `context`: of the cluster, for what no Kubernetes resource can do.
+    """`kubeconfig`: the cluster's, for what no Kubernetes resource can do.
 
-    `uid`: the cluster's identity, checked again before a volume is touched. `after`: what must
-    precede everything in the cluster.
+    `today` decides which certificates are due.
     """
 
     site: str
     store: InClusterStore
-    provider: pulumi.ProviderResource
-    kubeconfig: pulumi.Input[str]
-    context: str
-    uid: pulumi.Input[str]
+    cluster: Cluster
+    kubeconfig: Kubeconfig
     today: datetime.date
-    after: Sequence[pulumi.Resource] = ()
+
+
+# A new state has a new credential, so neither what holds it nor what was started with it is as the
+# program would make it, and cannot be taken over.
+_MADE_ANEW = ("Secret", "StatefulSet")
 
 
 @dataclass
@@ -38,15 +41,11 @@ class Registrar:
     args: ClusterStoreArgs
     parent: pulumi.Resource
 
-    def options(
-        self, after: Sequence[pulumi.Resource] = (), *, wait_seconds: int | None = None
-    ) -> pulumi.ResourceOptions:
-        """For a Command; for an object too, which also needs the provider."""
-        timeouts = None
-        if wait_seconds is not None:
-            timeouts = pulumi.CustomTimeouts(create=f"{wait_seconds}s", update=f"{wait_seconds}s")
+    def options(self, after: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
+        """For a Command."""
+        # The provider waits for the guard of the cluster's identity, and so does this.
         return pulumi.ResourceOptions(
-            parent=self.parent, depends_on=[*self.args.after, *after], custom_timeouts=timeouts
+            parent=self.parent, depends_on=[self.args.cluster.provider, *after]
         )
 
     def object(
@@ -61,11 +60,18 @@ class Registrar:
     ) -> _T:
         """One object. `keep`: no run of the program deletes it."""
         given = {key: part for key, part in manifest.items() if key not in ("apiVersion", "kind")}
-        options = pulumi.ResourceOptions.merge(
-            self.options(after, wait_seconds=wait_seconds),
-            pulumi.ResourceOptions(
-                provider=self.args.provider, protect=keep, retain_on_delete=keep
-            ),
+        metadata = manifest["metadata"]
+        same = (manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+        timeouts = None
+        if wait_seconds is not None:
+            timeouts = pulumi.CustomTimeouts(create=f"{wait_seconds}s", update=f"{wait_seconds}s")
+        options = self.args.cluster.options(
+            self.parent,
+            None if manifest["kind"] in _MADE_ANEW else same,
+            depends_on=list(after),
+            protect=keep,
+            retain_on_delete=keep,
+            custom_timeouts=timeouts,
         )
         make: Any = kind
         made: _T = make(name, **given, opts=options)

@@ -24,13 +24,13 @@ class Claimed:
 
 def payload(args: ClusterStoreArgs, volume: str = "") -> pulumi.Output[str]:
     """What `kube.claim` reads from stdin; secret, for it holds the kubeconfig."""
-    return pulumi.Output.all(kubeconfig=args.kubeconfig, uid=args.uid).apply(
-        lambda known: json.dumps(
+    return args.cluster.uid.apply(
+        lambda uid: json.dumps(
             {
                 "schema": 1,
-                "kubeconfig": known["kubeconfig"],
-                "context": args.context,
-                "uid": known["uid"],
+                "kubeconfig": args.kubeconfig.text,
+                "context": args.kubeconfig.context,
+                "uid": uid.strip(),
                 "site": args.site,
                 "namespace": args.store.namespace,
                 "claim": objects.claim_name(args.store),
