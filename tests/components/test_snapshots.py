@@ -135,8 +135,8 @@ def test_a_cluster_that_cannot_be_used_is_one_sentence_with_key_and_cure(
     "classes",
     [
         (there.snapshot_class("one", "x.example"),),
-        (there.snapshot_class("a", "x.example", labelled=True), there.snapshot_class("b", "x.example")),
-        (there.snapshot_class("a", "x.example", default=True), there.snapshot_class("b", "x.example")),
+        (there.snapshot_class("a", "x.y", labelled=True), there.snapshot_class("b", "x.y")),
+        (there.snapshot_class("a", "x.y", default=True), there.snapshot_class("b", "x.y")),
         (there.snapshot_class("longhorn-velero", labelled=True, site=SITE),),
         (there.snapshot_class("theirs"),),
     ],
