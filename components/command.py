@@ -125,16 +125,21 @@ def on_operator(
     stdin: pulumi.Input[str] | None = None,
     triggers: Sequence[pulumi.Input[str]] = (),
     environment: Mapping[str, pulumi.Input[str]] | None = None,
+    delete: str | None = None,
     secret_output: bool = False,
     opts: pulumi.ResourceOptions | None = None,
 ) -> local.Command:
     """Runs `text` where the engine runs; `text` names no path of that machine.
 
-    A changed trigger replaces the resource, which runs `text` again.
+    A changed trigger replaces the resource, which runs `text` again. `delete` runs when the
+    resource goes, and so when it is replaced: a Command that has one takes no triggers.
     """
+    if delete is not None and triggers:
+        raise ValueError(f"command {name}: a replacement would run its delete; take the triggers")
     return local.Command(
         name,
         create=text,
+        delete=delete,
         stdin=None if stdin is None else pulumi.Output.secret(stdin),
         triggers=list(triggers) or None,
         environment=dict(environment) if environment else None,

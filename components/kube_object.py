@@ -17,7 +17,9 @@ def token(manifest: Mapping[str, Any]) -> str:
 
 
 class KubeObject(pulumi.CustomResource):
-    """One object. `manifest`: with apiVersion, kind and metadata.name."""
+    """One object. `manifest`: with apiVersion, kind and metadata; a name left out is made up."""
+
+    metadata: pulumi.Output[Mapping[str, Any]]
 
     def __init__(
         self, name: str, manifest: Mapping[str, Any], opts: pulumi.ResourceOptions

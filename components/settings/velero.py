@@ -1,7 +1,7 @@
 """Settings of Velero: chart, images, location, schedules, volumes. Absent means no Velero.
 
 A profile (components/velero/profiles.py) is laid under what the config says before it is checked.
-Times are texts as Go writes them ("720h"); cron expressions are in UTC.
+Times are texts as Go writes them ("720h" and, in full, "720h0m0s"); cron expressions are in UTC.
 """
 
 from collections.abc import Mapping
@@ -113,8 +113,8 @@ class Location(Model):
     prefix: Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9._-]*(/|$))*$")] = ""
     public_url: Annotated[str, StringConstraints(pattern=r"^https://[^/]+$")] | None = None
     checksum_algorithm: Literal["CRC32", "CRC32C", "SHA1", "SHA256", ""] = "CRC32"
-    validation_frequency: Duration = "1m"
-    backup_sync_period: Duration = "1m"
+    validation_frequency: Duration = "1m0s"
+    backup_sync_period: Duration = "1m0s"
     former: tuple[FormerLocation, ...] = ()
 
     @field_validator("prefix")
@@ -180,7 +180,7 @@ class Schedule(Model):
     """
 
     cron: str
-    ttl: Duration = "720h"
+    ttl: Duration = "720h0m0s"
     paused: bool = False
     skip_immediately: bool = False
     included_namespaces: tuple[Pattern, ...] = ()
@@ -199,8 +199,8 @@ class Schedule(Model):
     snapshot_move_data: bool | None = None
     default_volumes_to_fs_backup: bool | None = None
     volume_policy: bool = True
-    csi_snapshot_timeout: Duration = "10m"
-    item_operation_timeout: Duration = "4h"
+    csi_snapshot_timeout: Duration = "10m0s"
+    item_operation_timeout: Duration = "4h0m0s"
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
 
     @field_validator("cron")
@@ -259,7 +259,7 @@ class WorkloadHook(Model):
     selector: dict[LabelKey, LabelValue]
     container: Name
     path: AbsolutePath | None = None
-    timeout: Duration = "10m"
+    timeout: Duration = "10m0s"
 
     @field_validator("timeout")
     @classmethod
@@ -297,11 +297,11 @@ class Velero(Model):
     volume_policy: tuple[Rule, ...] = ()
     hooks: dict[Name, WorkloadHook] = Field(default_factory=dict)
     first_backup: str = "auto"
-    default_ttl: Duration = "720h"
-    fs_backup_timeout: Duration = "4h"
-    item_operation_timeout: Duration = "4h"
-    data_mover_prepare_timeout: Duration = "2h"
-    garbage_collection_frequency: Duration = "1h"
+    default_ttl: Duration = "720h0m0s"
+    fs_backup_timeout: Duration = "4h0m0s"
+    item_operation_timeout: Duration = "4h0m0s"
+    data_mover_prepare_timeout: Duration = "2h0m0s"
+    garbage_collection_frequency: Duration = "1h0m0s"
     install_seconds: Annotated[int, Field(ge=60)] = 900
     available_seconds: Annotated[int, Field(ge=10)] = 180
     first_backup_seconds: Annotated[int, Field(ge=60)] = 3600

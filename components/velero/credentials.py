@@ -9,6 +9,9 @@ from collections.abc import Mapping
 
 from components.velero.location import CREDENTIAL_KEY
 
+# By which the gate tells the Secrets of former credentials from the one in use.
+GENERATION_LABEL = "backstop-credential-generation"
+
 
 def secret_name(generation: int) -> str:
     return f"velero-store-{generation}"

@@ -10,7 +10,6 @@ from typing import Any
 
 from components.settings.velero import Location
 
-API_VERSION = "velero.io/v1"
 KIND = "BackupStorageLocation"
 CA_SECRET = "velero-store-ca"  # noqa: S105  (the name of a Secret)
 CA_KEY = "ca.crt"
@@ -19,12 +18,15 @@ CREDENTIAL_KEY = "cloud"
 
 @dataclass(frozen=True)
 class Target:
-    """The store as pods of the cluster reach it. `credential`: name of the Secret that is used."""
+    """The store as pods of the cluster reach it.
+
+    `credential`: name of the Secret that is used; it may be one that is known later.
+    """
 
     url: str
     region: str
     bucket: str
-    credential: str
+    credential: object
 
 
 @dataclass(frozen=True)

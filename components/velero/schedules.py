@@ -12,7 +12,6 @@ from components.velero.digest import digest
 from components.velero.hooks import specification as hook_specification
 from kube.marks import SITE_LABEL
 
-API_VERSION = "velero.io/v1"
 KIND = "Schedule"
 TEMPLATE_LABEL = "backstop-template"
 
