@@ -32,12 +32,19 @@ REPOSITORY_KEY = "repository-password"
 PASSWORD_LENGTH_MIN = 20
 
 
+def _on_disk(chart: str) -> bool:
+    """Whether it is a path; one slash alone may also stand between a repository and its chart."""
+    if chart.startswith("oci://"):
+        return False
+    return chart.startswith((".", "/")) or chart.endswith(".tgz") or chart.count("/") > 1
+
+
 def _chart_pinned(release: Resource) -> Iterator[str]:
     chart, version = release.props.get("chart"), release.props.get("version")
     if not isinstance(chart, str) or version is UNKNOWN:
         return
-    if chart.startswith((".", "/")) or chart.endswith(".tgz"):
-        return  # a chart on disk is the version it is
+    if _on_disk(chart):
+        return  # it is the version it is
     if not (isinstance(version, str) and re.fullmatch(r"v?\d+\.\d+\.\d+([-+].*)?", version)):
         yield "does not name one version of its chart"
 
@@ -169,7 +176,7 @@ RULES: tuple[Rule, ...] = (
         name="release-chart-pinned",
         title="Every release names one version of its chart",
         why="Without a version, or with a range, the same stack installs something else tomorrow.",
-        remedy="set version to a full version, or chart to a file",
+        remedy="set version to a full version, or chart to a path such as ./charts/velero",
         severity="high",
         types=frozenset({RELEASE}),
         check=_chart_pinned,

@@ -197,6 +197,13 @@ CLUSTER_CHANGES = [
         _containers("minio/mc:edge"),
     ),
     _set("release-chart-pinned", "no version", VELERO, "version", ...),
+    _sets(
+        "release-chart-pinned",
+        "of a registry without a version",
+        VELERO,
+        (VELERO, "chart", "oci://registry.example/charts/velero"),
+        (VELERO, "version", ...),
+    ),
     _set("release-chart-pinned", "a range", VELERO, "version", "~12.1"),
     _set("release-chart-pinned", "a major", VELERO, "version", "12"),
     _set(
@@ -399,7 +406,16 @@ CLUSTER_CHANGES = [
 SOUND_CLUSTER_CHANGES = [
     _set("", "the server's image by digest", VELERO, "values/image/digest", "sha256:0"),
     _set("", "a later plugin of the line", VELERO, PLUGINS, _plugins(f"{AWS}:v1.14.9")),
-    _set("", "a chart on disk needs no version", VELERO, "chart", "./charts/velero"),
+    *[
+        _sets(
+            "",
+            f"a chart on disk needs no version: {path}",
+            VELERO,
+            (VELERO, "chart", path),
+            (VELERO, "version", ...),
+        )
+        for path in ("./charts/velero", "standins/charts/velero", "/srv/charts/velero-12.1.0.tgz")
+    ],
     _sets(
         "",
         "a chart in a file",
