@@ -11,6 +11,8 @@ from stack.checkpoint import Checkpoint, parse
 ROOT = "urn:pulumi:dev::backstop::pulumi:pulumi:Stack::backstop-dev"
 PROVIDER = "urn:pulumi:dev::backstop::pulumi:providers:minio::store"
 PROVIDER_REFERENCE = f"{PROVIDER}::1f0c0e2a-7d0b-4a0e-9d59-5f5a3a1c7a11"
+CLUSTER = "urn:pulumi:dev::backstop::pulumi:providers:kubernetes::cluster"
+CLUSTER_REFERENCE = f"{CLUSTER}::5d7c1b1e-3c41-4a35-8f4e-0a1b2c3d4e5f"
 BUCKET = "minio:index/s3Bucket:S3Bucket"
 VERSIONING = "minio:index/s3BucketVersioning:S3BucketVersioning"
 COMMAND = "command:local:Command"
@@ -54,6 +56,31 @@ def store_provider(**inputs: Any) -> dict[str, Any]:
     }
     found = resource("pulumi:providers:minio", "store", inputs=values)
     return {**found, "urn": PROVIDER, "id": PROVIDER_REFERENCE.rsplit("::", 1)[-1]}
+
+
+def cluster_provider(**inputs: Any) -> dict[str, Any]:
+    values = {"kubeconfig": secret("a kubeconfig"), "context": "here", **inputs}
+    found = resource("pulumi:providers:kubernetes", "cluster", inputs=values)
+    return {**found, "urn": CLUSTER, "id": CLUSTER_REFERENCE.rsplit("::", 1)[-1]}
+
+
+def kube_secret(name: str, **fields: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "velero"}
+    inputs = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
+    return resource(
+        "kubernetes:core/v1:Secret", name, inputs=inputs, provider=CLUSTER_REFERENCE, **fields
+    )
+
+
+def release(**fields: Any) -> dict[str, Any]:
+    inputs = {"name": "velero", "namespace": "velero", "chart": "velero"}
+    return resource(
+        "kubernetes:helm.sh/v3:Release",
+        "velero",
+        inputs=inputs,
+        provider=CLUSTER_REFERENCE,
+        **fields,
+    )
 
 
 def export(

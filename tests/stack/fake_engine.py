@@ -4,9 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kube.errors import ClusterError
 from s3.errors import StoreError
 from s3.ownership import BucketFacts
+from stack.cluster import Cluster, ClusterAccess
 from stack.engine import Result
+from stack.kubernetes_recovery import Address, Found, Record
 from stack.locks import Process
 from stack.project import Project
 from stack.session import Session
@@ -76,12 +79,44 @@ class FakeStore:
 
 
 @dataclass
+class FakeCluster:
+    """A cluster with these objects and records, or one that fails every request."""
+
+    objects: dict[str, Found] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
+    failure: ClusterError | None = None
+    opened: list[ClusterAccess] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+    def open(self, access: ClusterAccess) -> Cluster:
+        self.opened.append(access)
+        return self
+
+    def find(self, where: Address) -> Found | None:
+        self._answer()
+        return self.objects.get(str(where))
+
+    def record(self, namespace: str, name: str) -> Record | None:
+        self._answer()
+        return self.records.get(f"{namespace}/{name}")
+
+    def remove_record(self, namespace: str, secret: str) -> None:
+        self._answer()
+        self.removed.append(f"{namespace}/{secret}")
+
+    def _answer(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+@dataclass
 class Stage:
     """A session whose edges are fakes; `said` is what the operator reads."""
 
     engine: FakeEngine
     store: FakeStore
     directory: Path
+    cluster: FakeCluster = field(default_factory=FakeCluster)
     said: list[str] = field(default_factory=list)
     processes: dict[int, Process] = field(default_factory=dict)
 
@@ -95,6 +130,7 @@ class Stage:
             self.directory / "receipts",
             self.said.append,
             open_store=self.store.open,
+            open_cluster=self.cluster.open,
             look=self.processes.get,
             here="here",
         )

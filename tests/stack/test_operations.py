@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from kube.errors import Cause as Cluster
+from kube.errors import ClusterError
 from s3.errors import Cause, StoreError
 from s3.ownership import BucketFacts
 from stack import operations
 from stack.errors import StackError
+from stack.kubernetes_recovery import Found, Record
 from stack.locks import Process
 from tests.stack import deployments as made
 from tests.stack.fake_engine import FakeEngine, FakeStore, Stage
@@ -181,6 +184,73 @@ def test_a_state_that_moves_during_recovery_is_not_overwritten(stage: Stage) -> 
     with pytest.raises(StackError, match="changed by another run meanwhile"):
         operations.up(stage.session, [])
     assert stage.engine.imported == []
+
+
+def in_cluster(*resources: dict[str, Any], **operations: list[dict[str, Any]]) -> str:
+    return made.export([made.cluster_provider(), *resources], **operations)
+
+
+def test_up_adopts_an_object_of_ours_and_leaves_the_rest_to_the_update(stage: Stage) -> None:
+    creating = [made.kube_secret("store-1"), made.kube_secret("store-2")]
+    stage.engine.exports = [in_cluster(creating=creating)]
+    stage.cluster.objects["Secret velero/store-1"] = Found("dev", namespaced=True)
+    assert operations.up(stage.session, []) == 0
+    assert stage.said == [
+        "an earlier run was interrupted while 2 resources were being created; recovering",
+        "  adopt: store-1: Secret velero/store-1 carries our mark",
+        "  clear: store-2: Secret velero/store-2 does not exist, so it is created again",
+    ]
+    assert stage.engine.named("refresh") == []
+    (document,) = (json.loads(text) for text in stage.engine.imported)
+    assert document["deployment"]["resources"][-1]["id"] == "velero/store-1"
+    (access,) = stage.cluster.opened  # opened once for both
+    assert (access.kubeconfig, access.context) == ("a kubeconfig", "here")
+    assert "a kubeconfig" not in repr(access)
+
+
+def test_an_unfinished_record_of_helm_goes_before_the_state_is_mended(stage: Stage) -> None:
+    stage.engine.exports = [in_cluster(creating=[made.release()])]
+    stage.cluster.records["velero/velero"] = Record("dev", "pending-install", 1)
+    assert operations.recover(stage.session, {}, check=True) == 0
+    assert stage.cluster.removed == []
+    assert operations.up(stage.session, []) == 0
+    assert stage.cluster.removed == ["velero/sh.helm.release.v1.velero.v1"]
+    assert len(stage.engine.imported) == 1
+
+
+def test_a_cut_short_upgrade_is_made_possible_again(stage: Stage) -> None:
+    there = made.release(id="velero/velero")
+    stage.engine.exports = [in_cluster(there, updating=[there])]
+    stage.cluster.records["velero/velero"] = Record("dev", "pending-upgrade", 2)
+    assert operations.up(stage.session, []) == 0
+    assert stage.said[0].endswith("while 1 resource was being changed; recovering")
+    assert stage.cluster.removed == ["velero/sh.helm.release.v1.velero.v2"]
+
+
+def test_a_removal_that_had_begun_is_carried_through_before_the_update(stage: Stage) -> None:
+    there = made.kube_secret("store-1", id="velero/store-1")
+    stage.engine.exports = [in_cluster(there, deleting=[there])]
+    assert operations.up(stage.session, []) == 0
+    (destroyed,) = stage.engine.named("destroy")
+    assert destroyed[-2:] == ("--target", there["urn"])
+    words = [call[0] for call in stage.engine.calls]
+    assert words.index("destroy") < words.index("up")
+
+
+def test_recovery_waits_for_the_cluster_to_come_back(stage: Stage) -> None:
+    stage.engine.exports = [in_cluster(creating=[made.kube_secret("store-1")])]
+    stage.cluster.failure = ClusterError(Cluster.UNREACHABLE, "the API server does not answer")
+    with pytest.raises(StackError, match=r"left of store-1 cannot be told: the API server does "):
+        operations.up(stage.session, [])
+    assert stage.engine.imported == []
+
+
+def test_a_provider_without_a_kubeconfig_is_one_sentence(stage: Stage) -> None:
+    provider = made.cluster_provider(kubeconfig="")
+    creating = [made.kube_secret("store-1")]
+    stage.engine.exports = [made.export([provider], creating=creating)]
+    with pytest.raises(StackError, match="kubernetes provider holds no kubeconfig"):
+        operations.up(stage.session, [])
 
 
 def test_recover_check_only_tells(stage: Stage) -> None:
