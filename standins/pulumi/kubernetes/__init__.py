@@ -6,4 +6,6 @@ part of their own: `helm_*`. What differs from the official plugin: docs/stand-i
 
 PACKAGE = "kubernetes"
 VERSION = "4.34.2"
-DESCRIPTION = "Backstop stand-in for the Pulumi provider kubernetes 4.34.2 (not the official plugin)"
+DESCRIPTION = (
+    "Backstop stand-in for the Pulumi provider kubernetes 4.34.2 (not the official plugin)"
+)

@@ -92,33 +92,49 @@ class Helm:
 
     def __init__(self) -> None:
         self._groups = ProcessGroups()
+        # Not ended with the others: after a cancelled install its record is still to be read.
+        self._readers = ProcessGroups()
 
     async def local(self, argv: list[str], values: str = "") -> Finished:
         """A command that needs no cluster."""
-        return await self._run(argv, values, {}, ())
+        return await self._run(self._groups, argv, values, {}, ())
 
-    async def remote(self, argv: list[str], settings: Settings, values: str = "") -> Finished:
-        """A command that talks to the cluster."""
+    async def read(self, argv: list[str], settings: Settings) -> Finished:
+        """A command that asks the cluster and changes nothing."""
+        return await self._remote(self._readers, argv, settings, "")
+
+    async def change(self, argv: list[str], settings: Settings, values: str = "") -> Finished:
+        """A command that changes the cluster."""
+        return await self._remote(self._groups, argv, settings, values)
+
+    async def _remote(
+        self, groups: ProcessGroups, argv: list[str], settings: Settings, values: str
+    ) -> Finished:
         text = yaml.safe_dump(parsed_kubeconfig(settings))
         extra = {_SETTINGS[key]: text for key, text in settings.helm.items() if key in _SETTINGS}
         with _in_memory(text) as descriptor:
             extra["KUBECONFIG"] = f"/proc/self/fd/{descriptor}"
-            return await self._run(argv, values, extra, (descriptor,))
+            return await self._run(groups, argv, values, extra, (descriptor,))
 
     async def end(self) -> None:
         """Ask every running helm to end: it then marks its release as failed, not as pending."""
         await self._groups.end_all()
 
     async def _run(
-        self, argv: list[str], values: str, extra: Mapping[str, str], keep: tuple[int, ...]
+        self,
+        groups: ProcessGroups,
+        argv: list[str],
+        values: str,
+        extra: Mapping[str, str],
+        keep: tuple[int, ...],
     ) -> Finished:
-        if self._groups.ending:
+        if groups.ending:
             raise PluginError("helm was not started: the update was cancelled")
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_INHERITED)}
         environment = {**inherited, "KUBECONFIG": os.devnull, **extra}
         helm = find_helm(os.environ)
         try:
-            child = await self._groups.start(
+            child = await groups.start(
                 [helm, *argv], cwd=None, env=environment, stdin=bool(values), keep_open=keep
             )
         except OSError as error:
@@ -129,9 +145,9 @@ class Helm:
             )
             code = await child.wait()
         except asyncio.CancelledError:
-            await self._groups.end(child)
+            await groups.end(child)
             raise
-        self._groups.done(child)
+        groups.done(child)
         return Finished(code, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
 
 

@@ -87,7 +87,7 @@ class HelmReleases:
         chart = await self._chart(release)
         settings = self._access.settings
         argv = arguments.install(release, chart)
-        done = await self._helm.remote(argv, settings, _values(release))
+        done = await self._helm.change(argv, settings, _values(release))
         if not done.code:
             return await self._deployed(done, release)
         text = _redacted(errors.said(done.stderr), news)
@@ -113,7 +113,7 @@ class HelmReleases:
         if before.pending:
             raise PluginError(errors.in_progress(before))
         argv = arguments.upgrade(release, namespace, chart)
-        done = await self._helm.remote(argv, self._access.settings, _values(release))
+        done = await self._helm.change(argv, self._access.settings, _values(release))
         if not done.code:
             return await self._deployed(done, release)
         text = _redacted(errors.said(done.stderr), news)
@@ -161,7 +161,7 @@ class HelmReleases:
 
     async def delete(self, request: sdk.DeleteRequest) -> None:
         release = stripped_map(request.properties)
-        done = await self._helm.remote(arguments.uninstall(release), self._access.settings)
+        done = await self._helm.change(arguments.uninstall(release), self._access.settings)
         if not done.code:
             return
         text = _redacted(errors.said(done.stderr), request.properties)
@@ -210,7 +210,7 @@ class HelmReleases:
 
     async def _asked(self, argv: list[str], namespace: str, name: str) -> str | None:
         """What a reading command printed; None if there is no such release."""
-        done = await self._helm.remote(argv, self._access.settings)
+        done = await self._helm.read(argv, self._access.settings)
         if not done.code:
             return done.stdout
         text = errors.said(done.stderr)
@@ -221,7 +221,7 @@ class HelmReleases:
     async def _not_ready(self, release: Mapping[str, object]) -> str:
         namespace, name = str(release["namespace"]), str(release["name"])
         argv = [*arguments.status(namespace, name), "--show-resources"]
-        done = await self._helm.remote(argv, self._access.settings)
+        done = await self._helm.read(argv, self._access.settings)
         return errors.not_ready(done.stdout) if not done.code else ""
 
 
