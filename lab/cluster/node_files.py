@@ -52,6 +52,19 @@ left=$(pods)
 pkill -KILL containerd-shim || true
 """
 
+SNAPSHOTTER = f"""\
+# Written by the lab. Waits for the snapshot CRDs, then becomes the command that it is given. The
+# sidecar itself tries again ever more seldom, and would notice them half a minute late.
+set -eu
+export KUBECONFIG={KUBERNETES}/lab/csi.conf
+for kind in snapshots snapshotcontents snapshotclasses; do
+    one=customresourcedefinition/volume$kind.snapshot.storage.k8s.io
+    kubectl wait --for=create --timeout=8760h "$one" >/dev/null
+    kubectl wait --for=condition=Established --timeout=60s "$one" >/dev/null
+done
+exec "$@"
+"""
+
 IMPORT_IMAGES = f"""\
 # Written by the lab. Imports what is not there yet; safe to run again.
 set -eu
@@ -224,6 +237,7 @@ def files(address: str, version: str, dns_version: str) -> dict[str, str]:
     texts = {
         f"{KUBERNETES}/lab/prepare-node.sh": PREPARE_NODE,
         f"{KUBERNETES}/lab/end-pods.sh": END_PODS,
+        f"{KUBERNETES}/lab/start-snapshotter.sh": SNAPSHOTTER,
         f"{KUBERNETES}/lab/import-images.sh": IMPORT_IMAGES,
         f"{KUBERNETES}/lab/finish.sh": FINISH,
         f"{KUBERNETES}/lab/resolv.conf": resolver,

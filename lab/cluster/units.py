@@ -125,7 +125,7 @@ def _csi() -> dict[str, tuple[str, Flags]]:
                 "http-endpoint": f"{here}:{layout.PROVISIONER_HEALTH}",
             },
         ),
-        # It ends while there are no snapshot CRDs, and systemd starts it again.
+        # Not before the snapshot CRDs are there: see SNAPSHOTTER in node_files.
         "csi-snapshotter": (
             "CSI external snapshotter",
             {
@@ -179,12 +179,16 @@ AFTER: Mapping[str, Sequence[str]] = {
     "csi-provisioner": ("lab-csi.service",),
     "csi-snapshotter": ("lab-csi.service",),
 }
+STARTERS: Mapping[str, str] = {
+    "csi-snapshotter": f"/bin/sh {KUBERNETES}/lab/start-snapshotter.sh ",
+}
 # Without the lab's binaries (an empty mount point is all there is) the host is a plain one.
 CONDITION = "ConditionFileNotEmpty={binaries}/{part}"
 
 
 def _unit(part: str, description: str, flags: Flags) -> str:
     after = " ".join(("lab-node.service", *AFTER.get(part, ())))
+    starter = STARTERS.get(part, "")
     words = " \\\n    ".join(f"--{name}={value}" for name, value in flags.items())
     # The API server waits a minute for watches that nobody ends; etcd, stopped after it, is safe.
     stop = 4
@@ -199,7 +203,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type={"notify" if part in ("etcd", "kube-apiserver") else "exec"}
-ExecStart={BINARIES}/{part} \\
+ExecStart={starter}{BINARIES}/{part} \\
     {words}
 Restart=always
 RestartSec=1
