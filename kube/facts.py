@@ -79,6 +79,8 @@ class Location:
     default: bool
     phase: str
     site: str | None
+    bucket: str = ""
+    prefix: str = ""
 
 
 @dataclass(frozen=True)
@@ -247,10 +249,13 @@ def _runs_snapshot_controller(image: str) -> bool:
 
 
 def _location(found: Mapping[str, Any]) -> Location:
+    held = (found.get("spec") or {}).get("objectStorage") or {}
     return Location(
         str(_metadata(found).get("namespace", "")),
         _name(found),
         bool((found.get("spec") or {}).get("default")),
         str((found.get("status") or {}).get("phase", "")),
         marks.owner(found),
+        str(held.get("bucket", "")),
+        str(held.get("prefix", "")),
     )

@@ -4,7 +4,7 @@ The default one takes new backups. Former ones are kept as long as their backups
 can be restored and expire; deleting one deletes nothing in the store.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,23 +74,21 @@ def specification(location: Location, place: Place, target: Target) -> dict[str,
     }
 
 
-def moved_finding(location: Location, bucket: str, found: Sequence[dict[str, Any]]) -> str | None:
+def moved_finding(
+    location: Location, bucket: str, held: Mapping[str, tuple[str, str]]
+) -> str | None:
     """A sentence if a location that exists under one of our names holds other data, else None.
 
-    `found`: BackupStorageLocations as the API server gives them. Backups know their location by
-    name alone: under a changed bucket or prefix the old ones would point at the new data.
+    `held`: (bucket, prefix) of each location in the cluster. Backups know their location by name
+    alone: under a changed bucket or prefix the old ones would point at the new data.
     """
-    declared = {place.name: place for place in places(location)}
-    for one in found:
-        name = str(one["metadata"]["name"])
-        held = (one.get("spec") or {}).get("objectStorage") or {}
-        place = declared.get(name)
-        if place is None:
+    for place in places(location):
+        if place.name not in held:
             continue
-        before = (str(held.get("bucket", "")), str(held.get("prefix", "")).strip("/"))
+        before = (held[place.name][0], held[place.name][1].strip("/"))
         if before != (bucket, place.prefix):
             return (
-                f"config backstop:velero.location.name: {name} exists and holds "
+                f"config backstop:velero.location: {place.name} exists and holds "
                 f"{_folder(*before)}, not {_folder(bucket, place.prefix)}; give the location a new "
                 "name and put the former one under location.former until its backups have expired"
             )

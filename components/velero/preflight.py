@@ -8,7 +8,7 @@ from pathlib import Path
 
 from components.settings.velero import Velero
 from components.velero import filters
-from components.velero.location import places
+from components.velero.location import moved_finding, places
 from kube.facts import SNAPSHOT_CRDS, ClusterFacts
 
 # What Velero puts at the root of a bucket or prefix; it refuses a location that holds more.
@@ -17,10 +17,18 @@ _KEY = "config backstop:velero"
 
 
 def cluster_findings(
-    velero: Velero, site: str, facts: ClusterFacts, *, csi: bool, installs_crds: bool
+    velero: Velero, site: str, facts: ClusterFacts, *, bucket: str, csi: bool, installs_crds: bool
 ) -> list[str]:
-    """What in the cluster is in the way. `installs_crds`: this program adds snapshot CRDs."""
+    """What in the cluster is in the way.
+
+    `bucket`: of the store's client velero. `installs_crds`: this program adds snapshot CRDs.
+    """
+    held = [one for one in facts.locations if one.namespace == velero.namespace]
+    moved = moved_finding(
+        velero.location, bucket, {one.name: (one.bucket, one.prefix) for one in held}
+    )
     return [
+        *([moved] if moved else []),
         *_snapshot_crds(facts, csi=csi, installs_crds=installs_crds),
         *_namespaces(velero, facts),
         *_foreign_velero(velero, site, facts),
@@ -49,19 +57,16 @@ def _namespaces(velero: Velero, facts: ClusterFacts) -> Iterable[str]:
 
 
 def _foreign_velero(velero: Velero, site: str, facts: ClusterFacts) -> Iterable[str]:
-    """A Velero that somebody else installed: two of them would answer to the same schedules."""
-    foreign = [
-        one
-        for one in facts.locations
-        if one.site != site and (one.namespace == velero.namespace or one.site is None)
-    ]
+    """A Velero that somebody else installed: two of them would both act on every volume."""
+    ours = {one.namespace for one in facts.locations if one.site == site}
+    foreign = [one for one in facts.locations if one.namespace not in ours]
     if foreign:
         one = foreign[0]
-        owner = "nobody's mark" if one.site is None else f"the mark of site {one.site}"
+        owner = "without a site's mark" if one.site is None else f"of site {one.site}"
         yield (
-            f"{_KEY}.namespace: namespace {one.namespace} has a location {one.name} with {owner}, so "
+            f"{_KEY}.namespace: namespace {one.namespace} has a location {one.name} {owner}, so "
             "another Velero is installed there; remove that one (its backups stay in its bucket), "
-            "or protect its cluster with its own site"
+            "or leave velero out of this site"
         )
 
 
@@ -75,8 +80,8 @@ def _defaults(velero: Velero, facts: ClusterFacts) -> Iterable[str]:
     if others:
         yield (
             f"{_KEY}.location: {others[0]} is a default location in the cluster beside "
-            f"{velero.location.name}, and Velero would take either; run `velero backup-location "
-            f"set {others[0]} --default=false`, or put it under location.former"
+            f"{velero.location.name}, and Velero would take either; delete it (velero "
+            f"backup-location delete {others[0]}), or put it under location.former"
         )
 
 
