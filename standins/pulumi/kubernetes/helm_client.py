@@ -26,6 +26,11 @@ _SETTINGS = {
 }
 
 
+# helm says on stdout that it was asked to end, and only then marks its release as failed. Where this
+# plugin was killed nobody reads that: without the trap it would die of it and leave "pending".
+_OUTLIVING_ITS_READER = ("/bin/sh", "-c", 'trap "" PIPE; exec "$@"', "sh")
+
+
 @dataclass(frozen=True)
 class Finished:
     """A helm that ended. `code` is negative after a signal."""
@@ -135,7 +140,11 @@ class Helm:
         helm = find_helm(os.environ)
         try:
             child = await groups.start(
-                [helm, *argv], cwd=None, env=environment, stdin=bool(values), keep_open=keep
+                [*_OUTLIVING_ITS_READER, helm, *argv],
+                cwd=None,
+                env=environment,
+                stdin=bool(values),
+                keep_open=keep,
             )
         except OSError as error:
             raise PluginError(f"{helm} cannot be started: {error.strerror}") from error

@@ -22,7 +22,7 @@ class Unknown:
 
 UNKNOWN = Unknown()
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | Unknown | None"
-Props: TypeAlias = "dict[str, Value]"
+Props: TypeAlias = dict[str, "Value"]
 
 # Fields of a CRD's schema whose names no SDK's language can spell.
 _DASHED = {
