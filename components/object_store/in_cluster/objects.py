@@ -15,6 +15,7 @@ TLS_SECRET = "tls"  # noqa: S105
 ROOT_DIGEST = "backstop/root-credential"
 # A server that starts reads its whole format and IAM first; a slow disk may take minutes.
 START_SECONDS = 300
+START_PROBE_SECONDS = 2
 PROBE_SECONDS = 10
 # Long enough for uploads in flight; the server ends by itself before that.
 STOP_SECONDS = 120
@@ -205,10 +206,12 @@ def secret(site: str, store: InClusterStore, part: str) -> Manifest:
     return {**_object(site, store, "v1", "Secret", secret_name(store, part)), "type": kind}
 
 
-def _probe(store: InClusterStore, path: str, failures: int) -> Manifest:
+def _probe(
+    store: InClusterStore, path: str, failures: int, period: int = PROBE_SECONDS
+) -> Manifest:
     return {
         "httpGet": {"path": f"/minio/health/{path}", "port": store.api_port, "scheme": "HTTPS"},
-        "periodSeconds": PROBE_SECONDS,
+        "periodSeconds": period,
         "timeoutSeconds": 5,
         "failureThreshold": failures,
     }
@@ -255,7 +258,9 @@ def _container(store: InClusterStore) -> Manifest:
         "ports": [{"name": "s3", "containerPort": store.api_port, "protocol": "TCP"}],
         # `ready` says yes before the server can write, and `live` before it has read its disk:
         # only `cluster` may let clients in.
-        "startupProbe": _probe(store, "ready", START_SECONDS // PROBE_SECONDS),
+        "startupProbe": _probe(
+            store, "ready", START_SECONDS // START_PROBE_SECONDS, START_PROBE_SECONDS
+        ),
         "readinessProbe": _probe(store, "cluster", 2),
         "livenessProbe": _probe(store, "live", 6),
         "resources": {
