@@ -113,7 +113,8 @@ class Location(Model):
     prefix: Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9._-]*(/|$))*$")] = ""
     public_url: Annotated[str, StringConstraints(pattern=r"^https://[^/]+$")] | None = None
     checksum_algorithm: Literal["CRC32", "CRC32C", "SHA1", "SHA256", ""] = "CRC32"
-    validation_frequency: Duration = "1m0s"
+    # Half the default: an `up` waits for a check that is younger than what it changed.
+    validation_frequency: Duration = "30s"
     backup_sync_period: Duration = "1m0s"
     former: tuple[FormerLocation, ...] = ()
 

@@ -31,7 +31,7 @@ def cluster_findings(
         *([moved] if moved else []),
         *_snapshot_crds(facts, csi=csi, installs_crds=installs_crds),
         *_namespaces(velero, facts),
-        *_foreign_velero(velero, site, facts),
+        *_foreign_velero(site, facts),
         *_defaults(velero, facts),
     ]
 
@@ -56,7 +56,7 @@ def _namespaces(velero: Velero, facts: ClusterFacts) -> Iterable[str]:
                 )
 
 
-def _foreign_velero(velero: Velero, site: str, facts: ClusterFacts) -> Iterable[str]:
+def _foreign_velero(site: str, facts: ClusterFacts) -> Iterable[str]:
     """A Velero that somebody else installed: two of them would both act on every volume."""
     ours = {one.namespace for one in facts.locations if one.site == site}
     foreign = [one for one in facts.locations if one.namespace not in ours]
