@@ -41,7 +41,12 @@ config:
   backstop:velero: {address: "${ADDRESS}"}
 ```
 """
-FLOWS = {"velero-demo": "demo", "velero-operator": "operator", "velero-crownlabs": "crownlabs"}
+FLOWS = {
+    "velero-demo": "demo",
+    "velero-operator": "operator",
+    "velero-crownlabs": "crownlabs",
+    "velero-pi-cluster": "pi-cluster",
+}
 KUBECONFIG = """
 apiVersion: v1
 kind: Config
@@ -116,7 +121,7 @@ def test_every_page_can_be_read(name: str) -> None:
         assert checked.returncode == 0, f"{name}.md line {step.line}: {checked.stderr}"
 
 
-@pytest.mark.parametrize("name", ["velero-demo", "velero-crownlabs"])
+@pytest.mark.parametrize("name", ["velero-demo", "velero-crownlabs", "velero-pi-cluster"])
 def test_a_pages_config_names_its_profile(name: str) -> None:
     found = config(_page(name), FLOWS[name], ADDRESSES)
     assert found["backstop:velero"] == {"profile": FLOWS[name]}
@@ -127,7 +132,10 @@ def test_a_pages_config_names_its_profile(name: str) -> None:
     }
     settings = load(raw, secret_keys=frozenset({"kubeconfig", "sshPrivateKey", "escrowPassphrase"}))
     assert settings.velero is not None
-    assert set(settings.velero.schedules) == {FLOWS[name]}
+    namespace = settings.velero.namespace
+    assert namespace == "velero" or f"--namespace {namespace}" in _page(name)
+    for schedule in settings.velero.schedules:
+        assert f"--from-schedule {schedule}" in _page(name) + _page("velero-operator")
 
 
 def test_examples_are_objects_whose_image_the_page_fills_in() -> None:
