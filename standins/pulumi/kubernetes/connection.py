@@ -44,7 +44,9 @@ class ApiError(Exception):
     """The API server refused. `str()` is its message; `reason` its word, such as NotFound."""
 
     def __init__(self, status: int, document: Mapping[str, Any], text: str = "") -> None:
-        super().__init__(str(document.get("message") or text or f"HTTP status {status}"))
+        message = str(document.get("message") or text or f"HTTP status {status}")
+        # What follows the first line is a listing of the object.
+        super().__init__(message.strip().partition("\n")[0])
         self.status = status
         self.reason = str(document.get("reason") or "")
         self.document = document

@@ -49,6 +49,7 @@ _T = TypeVar("_T")
 _RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
 _SHORTEST_SECRET = 4
 _INVALID = 422
+_RACES = 4
 _DIFFS = {
     (changes.Change.ADD, False): sdk.PropertyDiffKind.ADD,
     (changes.Change.ADD, True): sdk.PropertyDiffKind.ADD_REPLACE,
@@ -352,7 +353,7 @@ class Manifests:
                 "`pulumi refresh`, then the update makes it again"
             )
         try:
-            return target, self._change(target, live, request.ignore_changes, dry=request.preview)
+            return target, self._change_again(target, live, request)
         except ApiError as error:
             if request.preview and error.forbidden:
                 return target, None
@@ -363,6 +364,18 @@ class Manifests:
             raise InitFailedError(
                 str(failure), request.resource_id, target.state(live), request.news
             ) from error
+
+    def _change_again(self, target: Target, live: Props, request: sdk.UpdateRequest) -> Props:
+        for _ in range(_RACES):
+            try:
+                return self._change(target, live, request.ignore_changes, dry=request.preview)
+            except ApiError as error:
+                # A controller wrote to the object since it was looked at.
+                if not error.conflict or managed_fields.conflicts(error.document):
+                    raise
+            name = text(live, "metadata", "name")
+            live = target.cluster.get(target.place, target.namespace, name)
+        return self._change(target, live, request.ignore_changes, dry=request.preview)
 
     def _change(self, target: Target, live: Props, ignored: list[str], *, dry: bool) -> Props:
         cluster, place, wanted = target.cluster, target.place, target.wanted
