@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -26,9 +27,9 @@ _SETTINGS = {
 }
 
 
-# helm says on stdout that it was asked to end, and only then marks its release as failed. Where this
-# plugin was killed nobody reads that: without the trap it would die of it and leave "pending".
-_OUTLIVING_ITS_READER = ("/bin/sh", "-c", 'trap "" PIPE; exec "$@"', "sh")
+# helm says on stdout that it was asked to end, and only then marks its release as failed. Through a
+# pipe that would be its own end where this plugin was killed, and the release would stay "pending".
+_INTO_FILES = ("/bin/sh", "-c", 'out=$1 err=$2; shift 2; exec "$@" >"$out" 2>"$err"', "sh")
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,8 @@ class Helm:
     ) -> Finished:
         text = yaml.safe_dump(parsed_kubeconfig(settings))
         extra = {_SETTINGS[key]: text for key, text in settings.helm.items() if key in _SETTINGS}
-        with _in_memory(text) as descriptor:
-            extra["KUBECONFIG"] = f"/proc/self/fd/{descriptor}"
+        with _in_memory("kubeconfig", text) as descriptor:
+            extra["KUBECONFIG"] = _path(descriptor)
             return await self._run(groups, argv, values, extra, (descriptor,))
 
     async def end(self) -> None:
@@ -138,32 +139,31 @@ class Helm:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_INHERITED)}
         environment = {**inherited, "KUBECONFIG": os.devnull, **extra}
         helm = find_helm(os.environ)
-        try:
-            child = await groups.start(
-                [*_OUTLIVING_ITS_READER, helm, *argv],
-                cwd=None,
-                env=environment,
-                stdin=bool(values),
-                keep_open=keep,
-            )
-        except OSError as error:
-            raise PluginError(f"{helm} cannot be started: {error.strerror}") from error
-        try:
-            _, stdout, stderr = await asyncio.gather(
-                child.feed(values.encode()), child.stdout.read(), child.stderr.read()
-            )
-            code = await child.wait()
-        except asyncio.CancelledError:
-            await groups.end(child)
-            raise
-        groups.done(child)
-        return Finished(code, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
+        with _in_memory("stdout") as out, _in_memory("stderr") as err:
+            try:
+                child = await groups.start(
+                    [*_INTO_FILES, _path(out), _path(err), helm, *argv],
+                    cwd=None,
+                    env=environment,
+                    stdin=bool(values),
+                    keep_open=(out, err, *keep),
+                )
+            except OSError as error:
+                raise PluginError(f"{helm} cannot be started: {error.strerror}") from error
+            try:
+                await child.feed(values.encode())
+                code = await child.wait()
+            except asyncio.CancelledError:
+                await groups.end(child)
+                raise
+            groups.done(child)
+            return Finished(code, _content(out), _content(err))
 
 
 @contextmanager
-def _in_memory(text: str) -> Iterator[int]:
+def _in_memory(name: str, text: str = "") -> Iterator[int]:
     """A file that exists only while it is open: a killed plugin leaves no credential behind."""
-    descriptor = os.memfd_create("kubeconfig")
+    descriptor = os.memfd_create(name)
     try:
         os.fchmod(descriptor, 0o600)
         with os.fdopen(os.dup(descriptor), "w") as file:
@@ -171,3 +171,13 @@ def _in_memory(text: str) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _path(descriptor: int) -> str:
+    """The name of an open file, for a child that was given it."""
+    return f"/proc/self/fd/{descriptor}"
+
+
+def _content(descriptor: int) -> str:
+    with Path(_path(descriptor)).open(errors="replace") as file:
+        return file.read()
