@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from lab import ssh
-from lab.cluster import health, layout
+from lab.cluster import health, layout, units
 from lab.cluster.layout import KUBERNETES
 from lab.errors import LabError
 from lab.instance import Instance
@@ -24,6 +24,9 @@ def settle(lab: Instance) -> None:
     found = health.of(lab) or {}
     ready_at_once = not ill(found)
     if not ready_at_once:
+        # Each that was stopped by hand; the ones that run stay as they are.
+        names = units.all_units(str(lab.address(layout.NODE)))
+        ssh.ask(lab, layout.NODE, ["systemctl", "start", "--no-block", *names])
         _wait(lab, "its API", lambda parts: parts.get("apiserver") == health.OK)
         _say(f"cluster: its API answers after {time.monotonic() - began:.0f} s")
     finish = ["sh", f"{KUBERNETES}/lab/finish.sh"]
