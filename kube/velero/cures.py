@@ -6,6 +6,8 @@ Velero hands on what its plugin, the SDK or the TLS library said, so the cause i
 import re
 from dataclasses import dataclass
 
+from kube.velero.api import one_line
+
 
 @dataclass(frozen=True)
 class Cure:
@@ -93,3 +95,14 @@ CURES = (
 def find(message: str) -> Cure | None:
     """The cure for what Velero says, None if the message is of another kind."""
     return next((cure for cure in CURES if cure.pattern.search(message)), None)
+
+
+_NOISE = re.compile(
+    r"^BackupStorageLocation \"[^\"]*\" is unavailable: |rpc error: code = \w+ desc = "
+    r"|https response error StatusCode: \d+, |RequestID: \w*, |HostID: \w*, "
+)
+
+
+def tidy(message: str) -> str:
+    """What Velero says without the wrapping of its transport, on one line."""
+    return one_line(_NOISE.sub("", one_line(message, limit=4000)))

@@ -12,7 +12,6 @@ from kube.velero.api import (
     last_change,
     moment,
     name,
-    one_line,
     phase,
     status,
 )
@@ -61,7 +60,7 @@ def _look(velero: Velero, location: str, secrets: Sequence[str], seen: _Seen) ->
         return None
     if phase(found) == "Available":
         return True
-    seen.message = one_line(status(found).get("message") or "")
+    seen.message = cures.tidy(str(status(found).get("message") or ""))
     seen.checks.add(str(checked))
     cure = cures.find(seen.message)
     if cure is not None and cure.lasting and len(seen.checks) >= CHECKS:

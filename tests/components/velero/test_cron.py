@@ -103,9 +103,10 @@ def test_a_shift_keeps_hours_and_the_number_of_starts(
 @given(st.text(alphabet="0123456789*/,-? @abcdefgh", max_size=30))
 def test_any_text_is_an_expression_or_one_sentence(text: str) -> None:
     try:
-        assert parse(text).longest_gap > 0
-    except CronError as error:
-        assert str(error)
+        gap = parse(text).longest_gap
+    except CronError:
+        return
+    assert gap > 0
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_durations_as_go_reads_and_prints_them(text: str, count: int, printed: s
 @pytest.mark.parametrize("text", ["", "30", "30d", "1w", "-1h", "h", "1h 30m", "0s", "500ms",
                                   "9999999999h"])  # fmt: skip
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="dur|second"):
+    with pytest.raises(ValueError, match=r"dur|second"):
         seconds(text)
 
 
