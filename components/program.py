@@ -26,6 +26,7 @@ from components.settings import (
     load,
 )
 from components.site import Observed, build
+from components.velero import preflight as velero_preflight
 from s3.errors import StoreError
 
 _OBJECT_KEYS = ("hosts", "objectStore", "clients", "drills", "cluster", "snapshots", "velero")
@@ -76,6 +77,17 @@ def observe(settings: Settings) -> Observed:
     if settings.snapshots is not None and seen is not None:
         snapshots, found = snapshot_support.decide(settings.site, settings.snapshots, seen)
         faults += found
+    if settings.velero is not None and seen is not None:
+        bucket = next(one.name for one in declared_buckets(settings) if one.role == "velero")
+        faults += velero_preflight.findings(
+            settings.velero,
+            settings.site,
+            seen.facts,
+            bucket=bucket,
+            in_bucket=sighting.in_velero,
+            classes=settings.snapshots is not None,
+            installs_crds=bool(snapshots and snapshots.crds),
+        )
     if faults:
         raise pulumi.RunError("preflight, nothing was changed:\n  " + "\n  ".join(faults))
     today = datetime.datetime.now(datetime.UTC).date()

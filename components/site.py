@@ -1,7 +1,7 @@
 """One site, wired in the order data flows: store, buckets, access, drills, outputs."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -11,6 +11,7 @@ from components.drills import StoreDrill, StoreDrillArgs
 from components.host_facts import HostFacts, drift_findings
 from components.object_store import advisories
 from components.object_store.access import (
+    ClientAccess,
     StoreAccess,
     StoreAccessArgs,
     client_accesses,
@@ -30,6 +31,7 @@ from components.object_store.in_cluster import (
 from components.object_store.retire import RetiredUsersArgs, retire_users
 from components.settings import HostsStore, InClusterStore, Settings
 from components.snapshots import SnapshotPlan, SnapshotSupport, SnapshotSupportArgs, warnings
+from components.velero.component import Velero, VeleroArgs
 
 
 @dataclass
@@ -93,20 +95,56 @@ def _escrow_warning(settings: Settings, store: HostsStore) -> str | None:
     )
 
 
-def _cluster(settings: Settings, observed: Observed) -> Cluster | None:
-    """The cluster and what snapshots need in it; None for a site without a cluster."""
+def _cluster(
+    settings: Settings, observed: Observed
+) -> tuple[Cluster | None, list[pulumi.Resource]]:
+    """The cluster, and what a backup with snapshots waits for; None for a site without one."""
     if observed.cluster is None:
-        return None
+        return None, []
     cluster = Cluster("cluster", ClusterArgs(settings.site, observed.cluster))
     pulumi.export("clusterUid", cluster.uid)
-    if settings.snapshots is not None and observed.snapshots is not None:
-        for warning in warnings(settings.snapshots, observed.cluster.facts):
-            pulumi.log.warn(warning)
-        SnapshotSupport(
-            "snapshots",
-            SnapshotSupportArgs(settings.site, settings.snapshots, observed.snapshots, cluster),
-        )
-    return cluster
+    if settings.snapshots is None or observed.snapshots is None:
+        return cluster, []
+    for warning in warnings(settings.snapshots, observed.cluster.facts):
+        pulumi.log.warn(warning)
+    support = SnapshotSupport(
+        "snapshots",
+        SnapshotSupportArgs(settings.site, settings.snapshots, observed.snapshots, cluster),
+    )
+    return cluster, support.ready
+
+
+def _velero(
+    settings: Settings,
+    observed: Observed,
+    *,
+    cluster: Cluster | None,
+    endpoint: StoreEndpoint,
+    access: StoreAccess,
+    clients: Mapping[str, ClientAccess],
+    after: Sequence[pulumi.Resource],
+) -> list[pulumi.Resource]:
+    """Velero in the cluster, if the site has one: what consumes the store's client velero."""
+    if settings.velero is None or cluster is None or observed.cluster is None:
+        return []
+    velero = Velero(
+        "velero",
+        VeleroArgs(
+            site=settings.site,
+            settings=settings.velero,
+            cluster=cluster,
+            kubeconfig=observed.cluster.kubeconfig,
+            endpoint=endpoint,
+            client=clients["velero"],
+            credential=access.credentials["velero"],
+            evidence_bucket=clients["evidence"].bucket,
+            escrow_passphrase=settings.escrow_passphrase.get_secret_value(),
+            csi=settings.velero.snapshots_volumes(classes=settings.snapshots is not None),
+            after=after,
+        ),
+    )
+    pulumi.export("firstBackup", velero.first_backup)
+    return [velero]
 
 
 def build(settings: Settings, observed: Observed) -> None:
@@ -114,7 +152,7 @@ def build(settings: Settings, observed: Observed) -> None:
     buckets = declared_buckets(settings)
     names = [bucket.name for bucket in buckets]
     accesses = client_accesses(settings, {bucket.role: bucket.name for bucket in buckets})
-    cluster = _cluster(settings, observed)
+    cluster, snapshots = _cluster(settings, observed)
     endpoint, escrow, server = _store(settings, observed, cluster)
     on_store = provider(endpoint, pulumi.ResourceOptions())
     kept = StoreBuckets(
@@ -123,6 +161,10 @@ def build(settings: Settings, observed: Observed) -> None:
     )
     access = StoreAccess("access", StoreAccessArgs(settings.site, accesses, names, on_store))
     policies = {one.name: policy_text(settings.site, one, names) for one in accesses}
+    settled = [
+        *kept.settled.values(),
+        *(resource for attached in access.attached.values() for resource in attached),
+    ]
     drill = StoreDrill(
         "store-drill",
         StoreDrillArgs(
@@ -135,11 +177,17 @@ def build(settings: Settings, observed: Observed) -> None:
             # The server as deployed on each host, and every right on it.
             proves=[server, policies, settings.clients.model_dump(mode="json")],
             today=observed.today,
-            after=[
-                *kept.settled.values(),
-                *(resource for attached in access.attached.values() for resource in attached),
-            ],
+            after=settled,
         ),
+    )
+    consumers = _velero(
+        settings,
+        observed,
+        cluster=cluster,
+        endpoint=endpoint,
+        access=access,
+        clients={one.name: one for one in accesses},
+        after=[*settled, *snapshots],
     )
     retire_users(
         RetiredUsersArgs(
@@ -147,7 +195,7 @@ def build(settings: Settings, observed: Observed) -> None:
             endpoint=endpoint,
             policies=[policy_name(settings.site, one) for one in accesses],
             live=access.live,
-            after=[drill],
+            after=[drill, *consumers],
         )
     )
     pulumi.export("site", settings.site)

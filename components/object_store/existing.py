@@ -7,7 +7,7 @@ import pulumi
 
 from components.object_store.buckets import Bucket
 from components.object_store.endpoint import StoreEndpoint
-from components.object_store.sighting import Sighting, look
+from components.object_store.sighting import Sighting, folder_of_velero, look
 from components.settings import ExistingStore, Settings
 from s3 import client as s3_client
 from s3.errors import Cause, StoreError
@@ -56,7 +56,14 @@ def sight(
     except ValueError as error:
         return Sighting([f"{_CA_KEY}: {error}"])
     try:
-        return look(reached, administrator, settings.site, buckets, policies)
+        return look(
+            reached,
+            administrator,
+            settings.site,
+            buckets,
+            policies,
+            velero_folder=folder_of_velero(settings),
+        )
     except StoreError as error:
         key = _KEY_OF.get(error.cause, "objectStore.endpoint")
         return Sighting([f"config backstop:{key}: {error}"])

@@ -12,7 +12,7 @@ from components.host_facts import SCRIPTS, HostFacts
 from components.object_store import server_files, trust
 from components.object_store.buckets import Bucket
 from components.object_store.endpoint import StoreEndpoint, generated_credential
-from components.object_store.sighting import Sighting, look
+from components.object_store.sighting import Sighting, folder_of_velero, look
 from components.settings import Host, HostsStore, Settings
 from s3 import client as s3_client
 from s3.errors import Cause, store_error
@@ -88,7 +88,14 @@ def sight(
         except ValueError as error:
             raise store_error(Cause.OTHER, url, detail=str(error)) from error
         administrator = s3_client.Credential(server.user, server.password)
-        return look(reached, administrator, settings.site, buckets, policies)
+        return look(
+            reached,
+            administrator,
+            settings.site,
+            buckets,
+            policies,
+            velero_folder=folder_of_velero(settings),
+        )
     return Sighting()
 
 

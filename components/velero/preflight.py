@@ -16,6 +16,29 @@ OWN_FOLDERS = frozenset({"backups", "restores", "restic", "metadata", "plugins",
 _KEY = "config backstop:velero"
 
 
+def findings(
+    velero: Velero,
+    site: str,
+    facts: ClusterFacts,
+    *,
+    bucket: str,
+    in_bucket: Iterable[str],
+    classes: bool,
+    installs_crds: bool,
+) -> list[str]:
+    """Everything that is in the way: chart, cluster, and the folder of the bucket.
+
+    `in_bucket`: top-level names of that folder. `classes`: the site declares snapshot classes.
+    """
+    csi = velero.snapshots_volumes(classes=classes)
+    foreign = folder_finding(bucket, velero.location.prefix, in_bucket)
+    return [
+        *chart_findings(velero),
+        *cluster_findings(velero, site, facts, bucket=bucket, csi=csi, installs_crds=installs_crds),
+        *([foreign] if foreign else []),
+    ]
+
+
 def cluster_findings(
     velero: Velero, site: str, facts: ClusterFacts, *, bucket: str, csi: bool, installs_crds: bool
 ) -> list[str]:

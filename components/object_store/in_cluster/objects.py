@@ -114,7 +114,6 @@ def volume(site: str, store: InClusterStore) -> Manifest | None:
         "accessModes": [storage.access_mode],
         "volumeMode": "Filesystem",
         "persistentVolumeReclaimPolicy": "Retain",
-        "storageClassName": "",
         "claimRef": {
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",

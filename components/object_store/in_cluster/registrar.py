@@ -29,6 +29,12 @@ class ClusterStoreArgs:
     today: datetime.date
 
 
+def uid_of(made: Any) -> pulumi.Output[str]:  # noqa: ANN401  (any object of the untyped SDK)
+    """Changes when somebody deleted the object and it was made again, and then only."""
+    found: pulumi.Output[str] = made.metadata.apply(lambda metadata: str(metadata.uid or ""))
+    return found
+
+
 # A new state has a new credential, so neither what holds it nor what was started with it is as the
 # program would make it, and cannot be taken over.
 _MADE_ANEW = ("Secret", "StatefulSet")

@@ -13,7 +13,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 from components import command
 from components.object_store.endpoint import StoreEndpoint, generated_credential
 from components.object_store.in_cluster import objects, tls, volume
-from components.object_store.in_cluster.registrar import ClusterStoreArgs, Registrar
+from components.object_store.in_cluster.registrar import ClusterStoreArgs, Registrar, uid_of
 
 
 def root_digest(pair: Mapping[str, str]) -> str:
@@ -77,7 +77,7 @@ class ClusterStore(pulumi.ComponentResource):
             "store-health",
             "sh ./run.sh s3 health",
             stdin=self._health_request(certified),
-            triggers=[manifest.apply(server_digest)],
+            triggers=[manifest.apply(server_digest), uid_of(server)],
             opts=self._registrar.options(reachable),
         )
         self.endpoint = StoreEndpoint(

@@ -8,7 +8,7 @@ from pulumi_kubernetes.core.v1 import Namespace, PersistentVolume, PersistentVol
 
 from components import command
 from components.object_store.in_cluster import objects
-from components.object_store.in_cluster.registrar import ClusterStoreArgs, Registrar
+from components.object_store.in_cluster.registrar import ClusterStoreArgs, Registrar, uid_of
 
 # A volume that is there binds in seconds; one that must be attached first may take minutes.
 BINDING_SECONDS = 180
@@ -48,12 +48,6 @@ def claim_spec(wanted: objects.Manifest, earlier: str) -> objects.Manifest:
     return {**wanted["spec"], **({"volumeName": earlier} if earlier else {})}
 
 
-def _uid(made: Namespace | PersistentVolumeClaim) -> pulumi.Output[str]:
-    """Changes when somebody deleted the object and it was made again, and then only."""
-    found: pulumi.Output[str] = made.metadata.apply(lambda metadata: str(metadata.uid or ""))
-    return found
-
-
 def claim(registrar: Registrar, namespace: Namespace) -> Claimed:
     """Registers volume and claim; the server may start after `ready`."""
     args = registrar.args
@@ -65,7 +59,7 @@ def claim(registrar: Registrar, namespace: Namespace) -> Claimed:
             "store-volume",
             "sh ./run.sh kube.claim find",
             stdin=payload(args),
-            triggers=[_uid(namespace)],
+            triggers=[uid_of(namespace)],
             opts=registrar.options([namespace]),
         )
         spec = found.stdout.apply(lambda text: claim_spec(wanted, text.strip()))
@@ -90,6 +84,6 @@ def settle(
         "store-binding",
         "sh ./run.sh kube.claim settle",
         stdin=payload(args, volume),
-        triggers=[_uid(made)],
+        triggers=[uid_of(made)],
         opts=registrar.options(after),
     )
