@@ -81,13 +81,15 @@ class Capabilities:
 
     `deletes_in` is the folder below the prefix where the role may delete: "" everywhere, None
     nowhere. An action in neither set is not judged. Outside its own bucket and prefix everything is
-    refused, except to a role that `reads_everything`, which may read there.
+    refused, except to a role that `reads_everything`, which may read there. `probes_in` is the
+    folder below the prefix for the drill's own objects.
     """
 
     may: frozenset[Action]
     must_not: frozenset[Action]
     deletes_in: str | None
     reads_everything: bool = False
+    probes_in: str = ""
 
 
 _WORKS = frozenset(
@@ -105,7 +107,9 @@ _READS = frozenset(
 )
 
 TABLE: dict[Role, Capabilities] = {
-    Role.VELERO: Capabilities(_WORKS, ALWAYS_REFUSED, deletes_in=""),
+    # With any folder but its own at the top of a bucket Velero takes the location out of service,
+    # and backups that are due then fail. Of its own ones it no longer uses metadata/.
+    Role.VELERO: Capabilities(_WORKS, ALWAYS_REFUSED, deletes_in="", probes_in="metadata/"),
     Role.LONGHORN: Capabilities(_WORKS, ALWAYS_REFUSED, deletes_in=""),
     # restic removes its own locks and nothing else; forgetting is the work of a guarded host.
     Role.HOST_FILES: Capabilities(_WORKS, ALWAYS_REFUSED, deletes_in="locks/"),

@@ -39,6 +39,11 @@ class Territory:
         return TABLE[self.client.role].deletes_in
 
     @property
+    def folder(self) -> str:
+        """Where the client's probes lie, but for those that are deleted elsewhere."""
+        return f"{self.client.prefix}{TABLE[self.client.role].probes_in}{MARK}"
+
+    @property
     def kept(self) -> str:
         """A key that is written and overwritten.
 
@@ -46,14 +51,14 @@ class Territory:
         with the bucket's lifecycle, so that daily drills do not fill the bucket.
         """
         run = self.run_id if self.deletes_in == "" else STANDING
-        return f"{self.client.prefix}{MARK}{run}/kept"
+        return f"{self.folder}{run}/kept"
 
     @property
     def doomed(self) -> str | None:
         """A key that is written and deleted, None for a client that may delete nowhere."""
         if self.deletes_in is None:
             return None
-        return f"{self.client.prefix}{self.deletes_in}{MARK}{self.run_id}/doomed"
+        return f"{self.deletable_folders[0]}{self.run_id}/doomed"
 
     @property
     def undeletable(self) -> str | None:
@@ -71,11 +76,13 @@ class Territory:
         """Prefixes below which this client may remove debris."""
         if self.deletes_in is None:
             return ()
+        if self.deletes_in == "":
+            return (self.folder, f"{self.client.prefix}{MARK}")
         return (f"{self.client.prefix}{self.deletes_in}{MARK}",)
 
     def own(self, name: str) -> str:
         """A key of this run in the client's own prefix."""
-        return f"{self.client.prefix}{MARK}{self.run_id}/{name}"
+        return f"{self.folder}{self.run_id}/{name}"
 
 
 @dataclass(frozen=True)

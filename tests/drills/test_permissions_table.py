@@ -97,3 +97,16 @@ def test_every_client_is_tried_in_every_bucket_and_at_its_neighbours(session: Se
         and each.target.bucket == "bucket-h"
     ]  # fmt: skip
     assert sorted(key.partition(MARK)[0] for key in puts) == ["", "b/"]
+
+
+def test_nothing_is_written_at_the_top_of_veleros_bucket_but_in_a_folder_of_its_own() -> None:
+    territory = Territory(client("velero", Role.VELERO, "bucket-v"), "run")
+    keys = [
+        territory.kept,
+        territory.doomed or "",
+        territory.own("x"),
+        *territory.deletable_folders,
+    ]
+    # Debris of earlier versions lay at the top; it is still removed.
+    assert {key.split("/")[0] for key in keys[:-1]} == {"metadata"}
+    assert territory.deletable_folders[-1] == MARK
