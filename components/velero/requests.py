@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from components.settings.velero import Velero
+from components.velero.credentials import GENERATION_LABEL
 from components.velero.schedules import TEMPLATE_LABEL
 from kube.kubeconfig import Kubeconfig
 
@@ -39,6 +40,7 @@ class Requests:
         more = {
             "locations": list(locations),
             "secrets": list(secrets),
+            "credentialLabel": GENERATION_LABEL,
             "plugins": [STORE_PLUGIN, *([CSI_PLUGIN] if csi else [])],
         }
         return self._text(self.velero.available_seconds, more)

@@ -21,7 +21,7 @@ from kube.payload import PayloadError
 from kube.velero.api import Velero, VeleroError
 from kube.velero.backups import first_backup
 from kube.velero.leaving import leave
-from kube.velero.locations import wait_available
+from kube.velero.locations import remove_former_secrets, wait_available
 from kube.velero.request import Available, Enabled, FirstBackup, Leave, Request, read
 from kube.velero.schedules import wait_enabled
 from kube.velero.server import check_plugins
@@ -45,6 +45,8 @@ def _available(text: str) -> dict[str, object]:
     velero = _open(request)
     version = check_plugins(velero, request.plugins, request.seconds)
     wait_available(velero, request.locations, request.secrets, request.seconds)
+    if request.credential_label:
+        remove_former_secrets(velero, request.credential_label, request.secrets)
     return {"locations": list(request.locations), "server": version}
 
 

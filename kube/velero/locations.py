@@ -9,6 +9,7 @@ from kube.velero.api import (
     Object,
     Velero,
     VeleroError,
+    labels,
     last_change,
     moment,
     name,
@@ -43,6 +44,19 @@ def wait_available(
     """
     for location in locations:
         _wait_one(velero, location, secrets, seconds)
+
+
+def remove_former_secrets(velero: Velero, label: str, used: Sequence[str]) -> list[str]:
+    """Deletes the Secrets that bear the label and are not used any more; returns their names.
+
+    A state that began anew knows nothing of the Secret that the state before it made.
+    """
+    path = f"/api/v1/namespaces/{velero.namespace}/secrets"
+    held = velero.client.list(path, metadata_only=True)
+    former = [name(one) for one in held if label in labels(one) and name(one) not in used]
+    for each in former:
+        velero.writer.delete(f"{path}/{each}")
+    return former
 
 
 def _wait_one(velero: Velero, location: str, secrets: Sequence[str], seconds: float) -> None:

@@ -29,11 +29,15 @@ class Request(BaseModel):
 
 
 class Available(Request):
-    """`plugins`: names that the server must have registered; `secrets`: what locations use."""
+    """`plugins`: names that the server must have registered; `secrets`: what locations use.
+
+    `credential_label`: other Secrets that bear this label held former credentials, and go.
+    """
 
     locations: tuple[ObjectName, ...]
     secrets: tuple[ObjectName, ...] = ()
     plugins: tuple[str, ...] = ()
+    credential_label: str = Field(alias="credentialLabel", default="")
 
 
 class Enabled(Request):
