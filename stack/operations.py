@@ -17,6 +17,7 @@ def up(session: Session, extra: Sequence[str], *, preview_first: bool = False) -
     session.free_lock()
     state = session.ensure()
     _repair(session, state)
+    session.forget_lost(session.existing() if state.pending else state)
     if _asks_refresh(extra):
         _prepare_refresh(session)
     questions = ("--yes",) if preview_first else NO_QUESTIONS

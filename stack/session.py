@@ -15,6 +15,7 @@ from stack import (
     cluster,
     kubernetes_recovery,
     locks,
+    lost,
     processes,
     recovery,
     store,
@@ -163,6 +164,27 @@ class Session:
         half_gone = [step.urn for step in steps if step.action is Action.FINISH]
         if half_gone:
             self._finish_removal(half_gone)
+
+    def forget_lost(self, state: Checkpoint) -> None:
+        """Drops from the state what was deleted from the cluster with its namespace, saying so.
+
+        A cluster that does not answer is left to the update, which says so in its own words.
+        """
+        known = lost.namespaces(state)
+        look = _Look(self)
+        try:
+            gone = [
+                where for where, one in known.items() if look.cluster_of(one).find(where) is None
+            ]
+        except ClusterError:
+            return
+        if not gone:
+            return
+        names = frozenset(where.name for where in gone)
+        self.say(f"lost with its namespace, made again: everything in {', '.join(sorted(names))}")
+        self.write_trust(self.existing(secrets=True))
+        fault = "what was lost with its namespace cannot be dropped from the state"
+        self._on_targets("refresh", list(lost.within(state, names)), fault)
 
     def _import(self, document: str) -> None:
         done = self.engine.capture("stack", "import", "-s", self.stack, stdin=document)
