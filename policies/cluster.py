@@ -10,6 +10,7 @@ from policies.plain import (
     ResourceRule,
     Rule,
     always,
+    inside,
     is_set,
     is_true,
     items,
@@ -17,6 +18,7 @@ from policies.plain import (
 )
 
 CLUSTER_PROVIDER = "pulumi:providers:kubernetes"
+VOLUME = "kubernetes:core/v1:PersistentVolume"
 CHARTS = frozenset({"kubernetes:helm.sh/v3:Chart", "kubernetes:helm.sh/v4:Chart"})
 WORKLOADS = frozenset(
     {
@@ -79,6 +81,13 @@ def _forgets_nothing(provider: Resource) -> Iterator[str]:
     ):
         if is_true(provider.props.get(name)):
             yield f"sets {name}, with which it {effect}"
+
+
+def _volume_retained(volume: Resource) -> Iterator[str]:
+    policy = inside(volume.props, "spec", "persistentVolumeReclaimPolicy")
+    # A volume declared by hand is retained unless it says otherwise.
+    if is_set(policy) and policy not in ("Retain", UNKNOWN):
+        yield "loses its data when its claim is removed"
 
 
 def _container_images(value: object, depth: int = 12) -> Iterator[str]:
@@ -168,6 +177,16 @@ RULES: tuple[Rule, ...] = (
         severity="high",
         types=WORKLOADS | {RELEASE},
         check=_images_pinned,
+    ),
+    ResourceRule(
+        name="volume-retained",
+        title="A declared volume keeps its data",
+        why="With Delete or Recycle, a claim or namespace that goes takes the data with it; a "
+        "store's volume holds every backup.",
+        remedy="set persistentVolumeReclaimPolicy to Retain",
+        severity="critical",
+        types=frozenset({VOLUME}),
+        check=_volume_retained,
     ),
     ResourceRule(
         name="no-backup-as-resource",

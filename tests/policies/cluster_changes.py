@@ -26,6 +26,7 @@ BSL: At = (LOCATION, "default")
 DAILY: At = (SCHEDULE, "daily")
 HOURLY: At = (SCHEDULE, "hourly")
 SNAPSHOTS: At = (CLASS, "longhorn-backup")
+STORE_VOLUME: At = ("kubernetes:core/v1:PersistentVolume", "store")
 DEV: At = (PROVIDER, "dev")
 REPOSITORY: At = (SECRET, "velero-repo-credentials")
 
@@ -178,6 +179,10 @@ CLUSTER_CHANGES = [
     *[
         _added("no-backup-as-resource", kind, resource(f"kubernetes:{kind}", "once", {}))
         for kind in ("velero.io/v1:Backup", "velero.io/v1:Restore", "longhorn.io/v1beta2:Backup")
+    ],
+    *[
+        _set("volume-retained", policy, STORE_VOLUME, "spec/persistentVolumeReclaimPolicy", policy)
+        for policy in ("Delete", "Recycle")
     ],
     _set("image-pinned", "server's latest", VELERO, "values/image/tag", "latest"),
     _set("image-pinned", "plugin without a tag", VELERO, PLUGINS, _plugins(AWS)),
@@ -468,6 +473,7 @@ SOUND_CLUSTER_CHANGES = [
     ),
     _set("", "the known location by name", BSL, "spec/default", ...),
     _set("", "selector alone", DAILY, f"{TEMPLATE}/labelSelector", {"matchLabels": {"a": "b"}}),
+    _set("", "retained by default", STORE_VOLUME, "spec/persistentVolumeReclaimPolicy", ...),
     _set("", "a shorthand", DAILY, "spec/schedule", "@daily"),
     _set("", "an interval", DAILY, "spec/schedule", "@every 6h"),
     _set("", "names in a cron", DAILY, "spec/schedule", "0 2 * jan-dec Mon,Thu"),

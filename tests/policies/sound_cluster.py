@@ -105,6 +105,11 @@ def sound_cluster() -> list[Resource]:
             },
         ),
         _object("kubernetes:core/v1:Namespace", NAMESPACE, {}),
+        _object(
+            "kubernetes:core/v1:PersistentVolume",
+            "store",
+            {"spec": {"persistentVolumeReclaimPolicy": "Retain", "nfs": {"server": "10.77.3.30"}}},
+        ),
         _in_velero("kubernetes:core/v1:Secret", "velero-store-1", {"stringData": {"cloud": CLOUD}}),
         _in_velero(
             "kubernetes:core/v1:Secret",
