@@ -20,6 +20,7 @@ _NOISE = re.compile(
 )
 _LONGEST = 1500
 _UNREADY_SHOWN = 5
+_HALF_REMOVED = "has no deployed releases"
 _UNREACHABLE = "Kubernetes cluster unreachable"
 _TIMED_OUT = ("context deadline exceeded", "timed out waiting", "client rate limiter Wait returned")
 
@@ -51,6 +52,9 @@ def failed(what: str, release_id: str, text: str, not_ready: str, timeout: objec
     if any(mark in text for mark in _TIMED_OUT):
         waited = f"not everything was ready within its timeout of {timeout} s"
         return begin + (f"{waited}: {not_ready}" if not_ready else f"{waited} ({text})")
+    if _HALF_REMOVED in text:
+        cure = "finish with `helm uninstall`, run `pulumi refresh`, then the update makes it again"
+        return f"{begin}{text}: its removal was interrupted; {cure}"
     return begin + text + (f" (not ready: {not_ready})" if not_ready else "")
 
 

@@ -28,7 +28,7 @@ class Live:
     @property
     def pending(self) -> bool:
         """True while a helm works on it, or after one that was killed while it did."""
-        return self.status.startswith("pending-") or self.status == "uninstalling"
+        return self.status.startswith("pending-")
 
 
 def parsed(text: str, metadata: str = "") -> Live:

@@ -76,7 +76,7 @@ def test_something_else_is_no_report(text: str) -> None:
         ("pending-install", True),
         ("pending-upgrade", True),
         ("pending-rollback", True),
-        ("uninstalling", True),
+        ("uninstalling", False),
     ],
 )
 def test_an_operation_that_has_not_ended_is_known(status: str, pending: bool) -> None:
