@@ -86,7 +86,7 @@ def created_object(resource: Resource, site: str, where: Address, found: Found |
             "run again, otherwise remove or rename one of the two",
         )
     inputs = dict(resource.get("inputs") or {})
-    outputs = {**inputs, "__initialApiVersion": where.api_version}
+    outputs = {**inputs, "__inputs": inputs, "__initialApiVersion": where.api_version}
     manager = next((m for m in found.managers if m.startswith(_MANAGER_PREFIX)), None)
     if manager:
         # Another name would meet its own fields as somebody else's.
@@ -130,7 +130,7 @@ def created_release(resource: Resource, site: str, record: Record | None) -> Ste
     fields = {
         "id": f"{namespace}/{name}",
         "inputs": inputs,
-        "outputs": dict(inputs),
+        "outputs": {**inputs, "__inputs": inputs},
         "initErrors": [_UNFINISHED],
     }
     return step(
