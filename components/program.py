@@ -13,6 +13,7 @@ from components.object_store import existing, host, preflight
 from components.object_store.access import client_accesses, policy_name
 from components.object_store.buckets import declared_buckets
 from components.object_store.in_cluster import preflight as store_in_cluster
+from components.object_store.in_cluster import sight as store_in_cluster_sight
 from components.object_store.sighting import Sighting
 from components.recorded import own_state
 from components.settings import (
@@ -64,12 +65,12 @@ def observe(settings: Settings) -> Observed:
             paths=preflight.mount_points(store),
         )
         faults += preflight.findings(store, facts, time.time())
-    sighting = _sight(settings, facts)
-    faults += sighting.faults
     seen = None
     if settings.cluster is not None:
         seen, found = cluster_component.look(settings, settings.cluster, own_state())
         faults += found
+    sighting = _sight(settings, facts, seen)
+    faults += sighting.faults
     if isinstance(store, InClusterStore) and seen is not None:
         profile = settings.velero.profile if settings.velero else "none"
         faults += store_in_cluster.findings(settings.site, store, profile, seen)
@@ -94,16 +95,22 @@ def observe(settings: Settings) -> Observed:
     return Observed(facts, today, host_facts.new_nonce(), sighting.buckets, seen, snapshots)
 
 
-def _sight(settings: Settings, facts: dict[str, host_facts.HostFacts]) -> Sighting:
+def _sight(
+    settings: Settings,
+    facts: dict[str, host_facts.HostFacts],
+    seen: cluster_component.SeenCluster | None,
+) -> Sighting:
     """What the store holds of the site already; nothing where no store runs yet."""
     store, buckets = settings.object_store, declared_buckets(settings)
     accesses = client_accesses(settings, {})
     policies = [policy_name(settings.site, access) for access in accesses]
     if isinstance(store, ExistingStore):
         return existing.sight(settings, store, buckets, policies)
-    if not isinstance(store, HostsStore):
-        return Sighting()
     try:
+        if isinstance(store, InClusterStore):
+            if seen is None:
+                return Sighting()
+            return store_in_cluster_sight.sight(settings, store, seen, buckets, policies)
         return host.sight(settings, store, facts, buckets, policies)
     except StoreError as error:
         # An update puts a broken server right, so this must not stop it.

@@ -20,8 +20,10 @@ from components.object_store.in_cluster import (
     renewal,
 )
 from components.object_store.in_cluster.shared_fate import data_outside, findings, warning
+from components.object_store.in_cluster.sight import sight
 from components.object_store.in_cluster.store import root_digest
 from components.object_store.in_cluster.volume import claim_spec
+from components.object_store.sighting import Sighting
 from components.recorded import Recorded
 from components.settings import InClusterStore, Settings, SettingsError, load
 from components.settings.in_cluster import StoreCertificate
@@ -415,6 +417,12 @@ def test_a_server_whose_credential_is_lost_is_named_with_the_one_command() -> No
     assert "`kubectl -n object-store delete statefulset/minio` and run `up` again" in fault
     recorded = frozenset({("kubernetes:apps/v1:StatefulSet", "store-server")})
     assert preflight.findings("dev", store, "none", seen_with(recorded, ours=ours)) == []
+
+
+def test_where_no_server_of_this_site_runs_there_is_nothing_to_see() -> None:
+    """Nothing is asked of the cluster then: the server in this kubeconfig does not exist."""
+    ours = frozenset({("Secret", "object-store", "minio-root")})
+    assert sight(site_with(), store_with(), seen_with(ours=ours), [], []) == Sighting()
 
 
 def test_the_open_advisories_of_the_server_are_said_with_the_keys_of_this_store() -> None:

@@ -208,3 +208,19 @@ def test_destroy_leaves_the_store_and_its_backups(site: ClusterSite) -> None:
     assert site.object("-n", NAMESPACE, "persistentvolumeclaim", "minio-data")
     site.up()
     assert site.s3("print(client.get_object('incl-velero', 'kept').data.decode())") == "a backup\n"
+
+
+def test_a_new_state_takes_the_store_over_with_every_backup(site: ClusterSite) -> None:
+    done = site.pulumi("stack", "rm", "--force", "--yes", "--preserve-config")
+    assert done.code == 0, done.text
+    refused = site.driver("up")
+    assert refused.code != 0
+    command = f"kubectl -n {NAMESPACE} delete statefulset/minio secret/minio-root secret/minio-tls"
+    assert command in refused.text
+    site.kubectl(*command.split()[1:])
+    # The server's new administrator is not known before it runs, so its buckets are seen next time.
+    site.driver("up")
+    site.up()
+    assert site.s3("print(client.get_object('incl-velero', 'kept').data.decode())") == "a backup\n"
+    assert site.outputs()["drills"]["store"]["verdict"] == "proven"
+    site.quiet()
