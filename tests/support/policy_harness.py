@@ -7,6 +7,7 @@ levels and the order of a stack's resources.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from google.protobuf import struct_pb2
 from pulumi.runtime.proto import analyzer_pb2
@@ -71,6 +72,7 @@ def _member(resource: Resource) -> analyzer_pb2.AnalyzerResource:
     return member
 
 
+@cache
 def _servicer() -> _PolicyAnalyzerServicer:
     return _PolicyAnalyzerServicer(NAME, "0.0.1", policies(), EnforcementLevel.MANDATORY)
 
