@@ -11,7 +11,7 @@ from components.cluster import Cluster
 from components.kube_object import KubeObject
 from components.settings import SnapshotClass, Snapshots
 from components.snapshots import controller
-from components.snapshots.plan import CONTROLLER_RESOURCE, SnapshotPlan
+from components.snapshots.plan import CONTROLLER_RESOURCE, SnapshotPlan, class_resource
 from kube import marks
 from kube.facts import SNAPSHOT_GROUP, VELERO_CLASS_LABEL
 
@@ -83,7 +83,7 @@ class SnapshotSupport(pulumi.ComponentResource):
         # All in a class is fixed once it is made, and two labelled ones at a time are wrong.
         classes = [
             self._object(
-                f"snapshot-class-{declared.name}",
+                class_resource(declared.name),
                 class_manifest(declared, args.site),
                 crds,
                 delete_before_replace=True,

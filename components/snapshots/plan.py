@@ -23,6 +23,7 @@ from kube.facts import (
 
 KEY = "config backstop:snapshots"
 CRD_TYPE = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
+CLASS_TYPE = f"kubernetes:{SNAPSHOT_GROUP}/v1:VolumeSnapshotClass"
 DEPLOYMENT_TYPE = "kubernetes:apps/v1:Deployment"
 CONTROLLER_RESOURCE = "snapshot-controller"
 Resources = frozenset[tuple[str, str]]
@@ -83,7 +84,7 @@ def findings(
     return [
         *_crd_findings(documents, facts),
         *_controller_findings(settings, facts, recorded, site),
-        *_class_findings(settings, facts, site),
+        *_class_findings(settings, facts, recorded, site),
     ]
 
 
@@ -122,8 +123,19 @@ def _controller_findings(
     return []
 
 
-def _class_findings(settings: Snapshots, facts: ClusterFacts, site: str) -> list[str]:
-    foreign = [one for one in facts.snapshot_classes if one.site != site]
+def class_resource(name: str) -> str:
+    """The resource name of the class `name`."""
+    return f"snapshot-class-{name}"
+
+
+def _class_findings(
+    settings: Snapshots, facts: ClusterFacts, recorded: Resources, site: str
+) -> list[str]:
+    foreign = [
+        one
+        for one in facts.snapshot_classes
+        if one.site != site and (CLASS_TYPE, class_resource(one.name)) not in recorded
+    ]
     found = [
         f"{KEY}.classes: {one.name} exists and bears another mark than this site's; choose another "
         "name, or delete that class"

@@ -10,7 +10,7 @@ from components.recorded import Recorded
 from components.settings import Settings, SettingsError, Snapshots, coupling_faults, load
 from components.snapshots import controller, crds, warnings
 from components.snapshots.component import class_manifest, crd_manifest
-from components.snapshots.plan import CRD_TYPE, decide
+from components.snapshots.plan import CLASS_TYPE, CRD_TYPE, decide
 from kube.facts import SNAPSHOT_CRDS, ClusterFacts
 from tests.components import cluster_facts as there
 from tests.components.cluster_facts import LONGHORN, SITE
@@ -143,6 +143,13 @@ def test_a_cluster_that_cannot_be_used_is_one_sentence_with_key_and_cure(
 )  # fmt: skip
 def test_classes_of_which_velero_finds_one_are_no_fault(classes: tuple[Any, ...]) -> None:
     assert faults_of(there.facts(snapshot_classes=classes)) == []
+
+
+def test_our_class_without_its_mark_is_still_ours() -> None:
+    facts = there.facts(snapshot_classes=(there.snapshot_class("longhorn-velero", labelled=True),))
+    recorded = frozenset({(CLASS_TYPE, "snapshot-class-longhorn-velero")})
+    assert decided(facts)[2] != []
+    assert decided(facts, recorded)[2] == []
 
 
 def test_a_driver_that_is_not_installed_yet_is_a_warning() -> None:
