@@ -49,6 +49,8 @@ def unreachable(text: str) -> bool:
 def failed(what: str, release_id: str, text: str, not_ready: str, timeout: object) -> str:
     """`what` (install, upgrade, uninstall) of a release failed; `text` is what helm said."""
     begin = f"Helm release {release_id}: {what} failed: "
+    if text.startswith("failed p") and not_ready.startswith("hook "):  # pre- or post-something
+        return begin + not_ready
     if any(mark in text for mark in _TIMED_OUT):
         waited = f"not everything was ready within its timeout of {timeout} s"
         return begin + (f"{waited}: {not_ready}" if not_ready else f"{waited} ({text})")
@@ -88,15 +90,33 @@ def gone(release_id: str) -> str:
 
 
 def not_ready(status_json: str) -> str:
-    """Which workloads of a release are not ready, and why, from `helm status --show-resources`."""
+    """What of a release did not end or is not ready, and why, from `helm status --show-resources`.
+
+    After a hook that failed there is nothing else to tell: the rest was not made.
+    """
     try:
-        resources = json.loads(status_json)["info"]["resources"]
-    except (ValueError, KeyError, TypeError):
+        report = json.loads(status_json)
+        found = list(_hook_complaints(report)) or list(
+            dict.fromkeys(_complaints(report["info"].get("resources") or {}))
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
         return ""
-    found = list(dict.fromkeys(_complaints(resources)))
     more = len(found) - _UNREADY_SHOWN
     rest = [f"and {more} more"] if more > 0 else []
     return ", ".join([*found[:_UNREADY_SHOWN], *rest])
+
+
+def _hook_complaints(report: Mapping[str, Any]) -> Iterator[str]:
+    for hook in report.get("hooks") or ():
+        phase = (hook.get("last_run") or {}).get("phase")
+        if phase not in ("Failed", "Running"):
+            continue
+        kind, name, namespace = hook.get("kind"), hook.get("name"), report.get("namespace")
+        yield f"hook {kind} {name} failed or did not end" + (
+            f", see `kubectl describe pods -n {namespace} -l job-name={name}`"
+            if kind == "Job"
+            else ""
+        )
 
 
 def _complaints(resources: Mapping[str, list[Any]]) -> Iterator[str]:

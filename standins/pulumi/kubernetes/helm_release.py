@@ -220,9 +220,13 @@ class HelmReleases:
 
     async def _not_ready(self, release: Mapping[str, object]) -> str:
         namespace, name = str(release["namespace"]), str(release["name"])
-        argv = [*arguments.status(namespace, name), "--show-resources"]
-        done = await self._helm.read(argv, self._access.settings)
-        return errors.not_ready(done.stdout) if not done.code else ""
+        argv = arguments.status(namespace, name)
+        # The objects are asked for one by one, which fails where some were not made.
+        for asked in ([*argv, "--show-resources"], argv):
+            done = await self._helm.read(asked, self._access.settings)
+            if not done.code:
+                return errors.not_ready(done.stdout)
+        return ""
 
 
 def _known(properties: PropertyMap, name: str) -> bool:

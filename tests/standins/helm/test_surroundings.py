@@ -12,7 +12,14 @@ import grpc
 import pytest
 
 from tests.standins.helm.conftest import write_chart
-from tests.standins.helm.harness import ByHand, Plugin, Props, refusal, running_plugin
+from tests.standins.helm.harness import (
+    ByHand,
+    PartlyMadeError,
+    Plugin,
+    Props,
+    refusal,
+    running_plugin,
+)
 from tests.standins.minio.harness import secret
 from tests.support.kube_api import KubeApi, running_kube_api, tool
 from tests.support.rendered_chart import STAND_IN
@@ -206,3 +213,21 @@ def test_the_server_takes_every_object_of_the_velero_chart(
     deployment = f"/apis/apps/v1/namespaces/{namespace}/deployments/velero"
     assert api.request("GET", deployment)["spec"]["strategy"] == {"type": "Recreate"}
     plugin.delete(found)
+
+
+@pytest.mark.stand_in
+def test_a_hook_that_does_not_end_is_named(plugin: Plugin, namespace: str) -> None:
+    monitors = {"serviceMonitor": {"enabled": False}, "nodeAgentPodMonitor": {"enabled": False}}
+    inputs: Props = {
+        "chart": str(STAND_IN),
+        "name": "velero",
+        "namespace": namespace,
+        "timeout": 4,
+        "values": {**BASE, "metrics": {"enabled": True, **monitors}},
+    }
+    with pytest.raises(PartlyMadeError) as failed:
+        plugin.create(inputs)
+    assert str(failed.value) == (
+        f"Helm release {namespace}/velero: install failed: hook Job velero-upgrade-crds failed or "
+        f"did not end, see `kubectl describe pods -n {namespace} -l job-name=velero-upgrade-crds`"
+    )
