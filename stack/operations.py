@@ -23,6 +23,8 @@ def up(session: Session, extra: Sequence[str], *, preview_first: bool = False) -
     questions = ("--yes",) if preview_first else NO_QUESTIONS
     before = verdicts.kept(session.receipts)
     code = session.engine.run("up", "-s", session.stack, *questions, *extra)
+    if code and _took_over(session):
+        code = session.engine.run("up", "-s", session.stack, *questions, *extra)
     if code:
         _say_table(session, verdicts.of_files(verdicts.kept(session.receipts) - before))
         session.refuse_if_locked()
@@ -132,6 +134,16 @@ def _repair(
         verb = "created" if len(state.pending_creates) == count else "changed"
         session.say(f"an earlier run was interrupted while {count} {noun} being {verb}; recovering")
         session.recover(chosen)
+
+
+def _took_over(session: Session) -> bool:
+    """Whether a failed update is worth another try: something of the site was there already."""
+    try:
+        session.refuse_if_locked()
+        return session.take_over()
+    except StackError as error:
+        session.say(f"not tried again: {error}")
+        return False
 
 
 def _prepare_refresh(session: Session) -> None:

@@ -11,6 +11,7 @@ from kube.errors import ClusterError
 from s3.errors import StoreError
 from s3.ownership import BucketFacts
 from stack import (
+    already_there,
     checkpoint,
     cluster,
     kubernetes_recovery,
@@ -186,6 +187,26 @@ class Session:
         fault = "what was lost with its namespace cannot be dropped from the state"
         self._on_targets("refresh", list(lost.within(state, names)), fault)
 
+    def take_over(self) -> bool:
+        """Puts into the state what a failed update found to exist already; whether there was any.
+
+        Raises StackError if the cluster gives no clear answer.
+        """
+        state = self.existing()
+        if not state.of_type(checkpoint.PROVIDER_PREFIX + "kubernetes"):
+            return False
+        planned = self.engine.capture("preview", "--json", "-s", self.stack)
+        look = _Look(self)
+        resources = already_there.candidates(planned.stdout, state)
+        pairs = already_there.found(resources, self.project.site(self.stack), look)
+        for resource, step in pairs:
+            self.say(f"  {step}")
+            if step.record:
+                self._forget(look, resource, step.record)
+        if pairs:
+            self._import(already_there.added(state, pairs))
+        return bool(pairs)
+
     def _import(self, document: str) -> None:
         done = self.engine.capture("stack", "import", "-s", self.stack, stdin=document)
         if done.code:
@@ -212,9 +233,12 @@ class Session:
 
     def _remove_record(self, state: Checkpoint, urn: str, record: tuple[str, str]) -> None:
         resource = next(op["resource"] for op in state.pending if op["resource"]["urn"] == urn)
+        self._forget(_Look(self), resource, record)
+
+    def _forget(self, look: "_Look", resource: Resource, record: tuple[str, str]) -> None:
         namespace, secret = record
         try:
-            _Look(self).cluster_of(resource).remove_record(namespace, secret)
+            look.cluster_of(resource).remove_record(namespace, secret)
         except ClusterError as error:
             raise StackError(
                 f"helm's unfinished record {namespace}/{secret} cannot be removed: {error}; "
@@ -277,11 +301,9 @@ class _Look:
 
     def _shown(self, resource: Resource) -> Resource:
         """The resource with its inputs out of their secret wrapping."""
-        shown = next(
-            op["resource"]
-            for op in self._state().pending
-            if op["resource"]["urn"] == resource["urn"]
-        )
+        pending = (op["resource"] for op in self._state().pending)
+        # What a preview plans is not in the state and hides no name.
+        shown = next((each for each in pending if each["urn"] == resource["urn"]), resource)
         inputs = {key: checkpoint.plain(value) for key, value in shown["inputs"].items()}
         return {**shown, "inputs": inputs}
 

@@ -26,6 +26,7 @@ class FakeEngine:
     exports: list[str | None]
     codes: dict[str, int] = field(default_factory=dict)
     outputs: str = "{}"
+    planned: str = "{}"
     calls: list[tuple[str, ...]] = field(default_factory=list)
     imported: list[str] = field(default_factory=list)
     during_run: Callable[[], object] = lambda: None
@@ -42,6 +43,8 @@ class FakeEngine:
                 self.exports = [e for e in self.exports if e is not None] or ['{"version": 3}']
             case ("stack", "output"):
                 return Result(0, self.outputs, "")
+            case ("preview", "--json"):
+                return Result(0, self.planned, "")
         code = self.codes.get(arguments[0], 0)
         return Result(code, "", "error: the engine's own words" if code else "")
 

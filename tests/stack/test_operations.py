@@ -253,6 +253,58 @@ def test_a_provider_without_a_kubeconfig_is_one_sentence(stage: Stage) -> None:
         operations.up(stage.session, [])
 
 
+def fails_once(stage: Stage) -> None:
+    stage.engine.codes = {"up": 255}
+    runs: list[int] = []
+
+    def run() -> None:
+        runs.append(1)
+        if len(runs) > 1:
+            stage.engine.codes = {}
+
+    stage.engine.during_run = run
+
+
+def test_an_update_that_meets_an_object_of_ours_takes_it_over_and_tries_again(stage: Stage) -> None:
+    stage.engine.exports = [in_cluster()]
+    stage.engine.planned = json.dumps(
+        {"steps": [{"op": "create", "newState": made.kube_secret("store-1")}]}
+    )
+    stage.cluster.objects["Secret velero/store-1"] = Found("dev", namespaced=True)
+    fails_once(stage)
+    assert operations.up(stage.session, []) == 0
+    assert len(stage.engine.named("up")) == 2
+    assert stage.said == ["  adopt: store-1: Secret velero/store-1 carries our mark"]
+    (document,) = (json.loads(text) for text in stage.engine.imported)
+    assert document["deployment"]["resources"][-1]["id"] == "velero/store-1"
+
+
+def test_an_update_that_fails_for_another_reason_is_not_tried_again(stage: Stage) -> None:
+    stage.engine.exports = [in_cluster()]
+    fails_once(stage)
+    assert operations.up(stage.session, []) == 255
+    assert len(stage.engine.named("up")) == 1
+    assert stage.engine.imported == []
+
+
+def test_a_cluster_that_does_not_answer_leaves_the_failure_as_it_was(stage: Stage) -> None:
+    stage.engine.exports = [in_cluster()]
+    stage.engine.planned = json.dumps(
+        {"steps": [{"op": "create", "newState": made.kube_secret("store-1")}]}
+    )
+    stage.cluster.failure = ClusterError(Cluster.UNREACHABLE, "the API server does not answer")
+    fails_once(stage)
+    assert operations.up(stage.session, []) == 255
+    assert stage.said[0].startswith("not tried again: what an interrupted run left of store-1")
+
+
+def test_a_stack_without_a_cluster_pays_no_second_preview(stage: Stage) -> None:
+    stage.engine.exports = [made.export([made.store_provider()])]
+    fails_once(stage)
+    assert operations.up(stage.session, []) == 255
+    assert stage.engine.named("preview") == []
+
+
 def test_recover_check_only_tells(stage: Stage) -> None:
     stage.engine.exports = [interrupted(made.bucket("dev-velero"), made.bucket("shared"))]
     stage.store.buckets = {
