@@ -105,8 +105,9 @@ class FormerLocation(Model):
 class Location(Model):
     """Where backups go: the bucket of the store's client `velero`, below `prefix`.
 
-    Name and prefix are part of every backup's identity. To change one, give the location a new name
-    and put the former one under `former` until its backups have expired.
+    Name and prefix are part of every backup's identity. To change the prefix, give the location a
+    new name as well and put the former one under `former` until its backups have expired. One
+    without a prefix has the bucket to itself, for Velero refuses foreign folders beside its own.
     """
 
     name: Name = "default"
@@ -134,6 +135,14 @@ class Location(Model):
     def _distinct(self) -> Self:
         seen_names, seen_prefixes = {self.name}, {self.prefix}
         for index, one in enumerate(self.former):
+            for other in seen_prefixes - {one.prefix}:
+                if _inside(one.prefix, other) or _inside(other, one.prefix):
+                    raise ValueError(
+                        f"former.{index}.prefix: {one.prefix or 'the whole bucket'} and "
+                        f"{other or 'the whole bucket'} lie in each other, and Velero refuses a "
+                        "location that holds another one's folder; a location without a prefix "
+                        "has its bucket to itself"
+                    )
             if one.name in seen_names:
                 raise ValueError(
                     f"former.{index}.name: {one.name} names two locations; a location that moves "
@@ -147,6 +156,11 @@ class Location(Model):
             seen_names.add(one.name)
             seen_prefixes.add(one.prefix)
         return self
+
+
+def _inside(inner: str, outer: str) -> bool:
+    """Whether the folder `inner` lies in the folder `outer`; "" is the whole bucket."""
+    return not outer or inner.startswith(f"{outer}/")
 
 
 class Expression(Model):

@@ -87,10 +87,16 @@ def moved_finding(
             continue
         before = (held[place.name][0], held[place.name][1].strip("/"))
         if before != (bucket, place.prefix):
+            cure = (
+                "give the location a new name and put the former one under location.former until "
+                "its backups have expired"
+                if before[0] == bucket and before[1]
+                else "set clients.velero.bucket and location.prefix back to that place"
+            )
             return (
                 f"config backstop:velero.location: {place.name} exists and holds "
-                f"{_folder(*before)}, not {_folder(bucket, place.prefix)}; give the location a new "
-                "name and put the former one under location.former until its backups have expired"
+                f"{_folder(*before)}, not {_folder(bucket, place.prefix)}, and its backups would "
+                f"be lost from sight; {cure}"
             )
     return None
 

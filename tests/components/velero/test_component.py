@@ -181,7 +181,13 @@ def test_velero_without_schedules_is_gated_all_the_same() -> None:
 
 def test_a_former_location_stays_until_it_is_taken_out() -> None:
     moved = record(
-        velero_settings(location={"name": "new", "prefix": "b", "former": [{"name": "default"}]})
+        velero_settings(
+            location={
+                "name": "new",
+                "prefix": "b",
+                "former": [{"name": "default", "prefix": "a"}],
+            }
+        )
     )
     assert named(moved, "velero-location-default").inputs["spec"]["default"] is False
     assert named(moved, "velero-location-new").inputs["spec"]["default"] is True

@@ -45,6 +45,7 @@ SCOPED: dict[str, Any] = {
     "orLabelSelectors": [{"matchLabels": {"a": "1"}}, {"matchLabels": {"b": "2"}}],
     "snapshotMoveData": True,
 }
+MOVED = {"name": "new", "prefix": "b", "former": [{"name": "old", "prefix": "a"}]}
 HOOKS = {
     "database": {
         "kind": "postgres", "namespaces": ["app"], "selector": {"app": "db"},
@@ -109,7 +110,7 @@ def test_schedules_are_what_the_definition_takes(given: dict[str, Any]) -> None:
             "prefix": "cluster-b",
             "publicUrl": "https://store.example:9091",
             "checksumAlgorithm": "",
-            "former": [{"name": "default"}],
+            "former": [{"name": "default", "prefix": "cluster-a"}],
         },
     ],
     ids=["least", "most"],
@@ -132,7 +133,7 @@ def test_a_field_that_the_definition_lacks_is_noticed() -> None:
 
 
 def test_every_location_verifies_tls_with_the_stores_ca() -> None:
-    held = Location.model_validate({"name": "new", "prefix": "b", "former": [{"name": "old"}]})
+    held = Location.model_validate(MOVED)
     for place in location.places(held):
         spec = location.specification(held, place, TARGET)
         assert "insecureSkipTLSVerify" not in spec["config"]
@@ -143,13 +144,13 @@ def test_every_location_verifies_tls_with_the_stores_ca() -> None:
 
 
 def test_one_location_is_the_default_and_former_ones_are_not() -> None:
-    held = Location.model_validate({"name": "new", "prefix": "b", "former": [{"name": "old"}]})
+    held = Location.model_validate(MOVED)
     specs = {
         place.name: location.specification(held, place, TARGET) for place in location.places(held)
     }
     assert [name for name, spec in specs.items() if spec["default"]] == ["new"]
     assert specs["new"]["objectStorage"]["prefix"] == "b"
-    assert "prefix" not in specs["old"]["objectStorage"]
+    assert specs["old"]["objectStorage"]["prefix"] == "a"
     assert specs["old"]["accessMode"] == "ReadWrite"
 
 

@@ -48,8 +48,9 @@ def test_a_cluster_without_velero_has_none() -> None:
 
 def test_our_own_velero_is_none() -> None:
     assert findings(locations=(location(),)) == []
-    moved = {"location": {"name": "new", "prefix": "b", "former": [{"name": "default"}]}}
-    assert findings(moved, locations=(location(),)) == []
+    former = {"name": "default", "prefix": "a"}
+    moved = {"location": {"name": "new", "prefix": "b", "former": [former]}}
+    assert findings(moved, locations=(location(prefix="a"),)) == []
 
 
 @pytest.mark.parametrize(
@@ -74,11 +75,15 @@ def test_our_own_velero_is_none() -> None:
         ),
         (
             findings(locations=(location(bucket="old-velero"),)),
-            "default exists and holds old-velero, not dev-velero; give the location a new name",
+            "default exists and holds old-velero, not dev-velero, and its backups would be lost",
         ),
         (
             findings({"location": {"prefix": "b"}}, locations=(location(),)),
-            "default exists and holds dev-velero, not dev-velero/b",
+            "set clients.velero.bucket and location.prefix back to that place",
+        ),
+        (
+            findings({"location": {"prefix": "b"}}, locations=(location(prefix="a"),)),
+            "put the former one under location.former until its backups have expired",
         ),
     ],
 )

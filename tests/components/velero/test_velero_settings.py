@@ -118,6 +118,17 @@ def test_velero_is_absent_unless_it_is_named() -> None:
             "velero.location",
             "the same folder",
         ),
+        (
+            site(location={"name": "new", "prefix": "b", "former": [{"name": "old"}]}),
+            "velero.location",
+            "the whole bucket and b lie in each other",
+        ),
+        (
+            site(location={"name": "new", "prefix": "a/b",
+                           "former": [{"name": "old", "prefix": "a"}]}),
+            "velero.location",
+            "a and a/b lie in each other",
+        ),
         (site(location={"checksumAlgorithm": "MD5"}), "velero.location.checksumAlgorithm", "CRC32"),
         (
             site(location={"publicUrl": "http://store1:9091"}),
