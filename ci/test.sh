@@ -11,10 +11,19 @@ venv=$("$python" -m lab venv)
 if [ "${CI:-}" = true ] && [ ! -x /usr/sbin/sshd ] && command -v apt-get >/dev/null; then
   apt-get update -qq && apt-get install -y -qq --no-install-recommends openssh-server >/dev/null
 fi
+# Several labs run at once, and each node of a cluster watches dozens of files for root: more than a
+# kernel's default lets one user watch. It is put back at the end.
+watchers=/proc/sys/fs/inotify/max_user_instances
+watchers_before=$(cat "$watchers" 2>/dev/null || echo 1024)
+[ "$watchers_before" -ge 1024 ] || echo 1024 >"$watchers" 2>/dev/null || :
 logs=$(mktemp -d)
+put_back() {
+  rm -rf "$logs"
+  [ "$watchers_before" -ge 1024 ] || echo "$watchers_before" >"$watchers" 2>/dev/null || :
+}
 "$python" -m lab tools >"$logs/tools" 2>&1 &
 tools=$!
-trap 'kill "$tools" 2>/dev/null || :; rm -rf "$logs"' EXIT
+trap 'kill "$tools" 2>/dev/null || :; put_back' EXIT
 failed=
 
 part() {
@@ -35,7 +44,7 @@ else
   printf 'the tools could not be built; the tests that need them would only be skipped\n' >&2
   exit 1
 fi
-trap 'rm -rf "$logs"' EXIT
+trap put_back EXIT
 part tools -n 2 -m "tools and not lab and not bench"
 # Two workers, each with a lab of its own; a file stays with one worker, which deploys once for it.
 part lab -n 2 --dist loadfile -m lab
