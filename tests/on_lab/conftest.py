@@ -1,4 +1,8 @@
-"""One lab for all tests here, with a name of its own; BACKSTOP_TEST_LAB keeps one between runs."""
+"""Labs for the tests here, with names of their own; BACKSTOP_TEST_LAB keeps them between runs.
+
+One has a store alone, which most tests need; the other one has a cluster as well, and a stack with
+Velero on it.
+"""
 
 import os
 from collections.abc import Iterator
@@ -24,5 +28,26 @@ def lab() -> Iterator[Lab]:
 def deployed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The stack `dev`, deployed and quiet; tests that change it put it back."""
     site = Site(lab, copy_of_checkout(tmp_path_factory.mktemp("checkout")))
+    site.up()
+    return site
+
+
+@pytest.fixture(scope="session")
+def cluster_lab() -> Iterator[Lab]:
+    kept = os.environ.get("BACKSTOP_TEST_LAB")
+    instance = Lab(f"{kept}-cluster" if kept else f"cluster-{os.getpid()}")
+    try:
+        instance.up("store1", "cp1")
+        yield instance
+    finally:
+        if not kept:
+            instance.down()
+
+
+@pytest.fixture(scope="session")
+def saved(cluster_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The stack `dev` as it is committed: store, cluster, snapshots and Velero."""
+    checkout = copy_of_checkout(tmp_path_factory.mktemp("saved"))
+    site = Site(cluster_lab, checkout, cluster=True)
     site.up()
     return site
