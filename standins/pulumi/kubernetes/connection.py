@@ -124,6 +124,11 @@ class Connection:
                 break
             time.sleep(min(float(answer.headers.get("Retry-After") or 1), 10.0))
         document = _document(answer.data)
+        if answer.status == _UNAUTHORIZED:
+            document["message"] = (
+                f"the Kubernetes API server {self._where.server} refused the credential "
+                "(Unauthorized); correct the user in the kubeconfig"
+            )
         if answer.status >= _ERROR:
             raise ApiError(answer.status, document, answer.data.decode(errors="replace")[:200])
         return cast("Props", document), _warnings(answer.headers.getlist("Warning"))
