@@ -15,6 +15,7 @@ from lab import (
     durable,
     image,
     instance,
+    limits,
     machine,
     network,
     packages,
@@ -130,6 +131,8 @@ def _start(lab: Instance, host: HostSpec, start: NodeStart) -> None:
             return
         _say(f"{host.name}: stopping it, to start it as the cluster's node")
         machine.shut_down(lab, host)
+    if start.options and (warning := limits.node_warning()):
+        _say(f"{host.name}: {warning}")
     _say(f"{host.name}: starting at {lab.address(host)}")
     machine.start(lab, host, start.options)
 

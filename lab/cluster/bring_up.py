@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from lab import ssh
+from lab import limits, ssh
 from lab.cluster import health, layout, units
 from lab.cluster.layout import KUBERNETES
 from lab.errors import LabError
@@ -14,6 +14,7 @@ READY_SECONDS = 300.0
 FINISH_SECONDS = 240.0
 POLL_SECONDS = 0.5
 SAY_SECONDS = 15.0
+UNREGISTERED = "not registered"
 
 Parts = Mapping[str, str]
 
@@ -24,9 +25,7 @@ def settle(lab: Instance) -> None:
     found = health.of(lab) or {}
     ready_at_once = not ill(found)
     if not ready_at_once:
-        # Each that was stopped by hand; the ones that run stay as they are.
-        names = units.all_units(str(lab.address(layout.NODE)))
-        ssh.ask(lab, layout.NODE, ["systemctl", "start", "--no-block", *names])
+        _heal(lab, found)
         _wait(lab, "its API", lambda parts: parts.get("apiserver") == health.OK)
         _say(f"cluster: its API answers after {time.monotonic() - began:.0f} s")
     finish = ["sh", f"{KUBERNETES}/lab/finish.sh"]
@@ -42,6 +41,21 @@ def settle(lab: Instance) -> None:
         _say(f"cluster: ready after {time.monotonic() - began:.0f} s")
 
 
+def _heal(lab: Instance, found: Parts) -> None:
+    """Starts what was stopped by hand; what runs stays as it is."""
+    names = units.all_units(str(lab.address(layout.NODE)))
+    ssh.ask(lab, layout.NODE, ["systemctl", "start", "--no-block", *names])
+    restart = []
+    # They ended well, so a start alone would pass over them.
+    if found.get("images", health.OK) != health.OK:
+        restart.append("lab-images.service")
+    # The kubelet looks for drivers once: when that failed, only a new start looks again.
+    if UNREGISTERED in found.get("csi-driver", ""):
+        restart.append("kubelet.service")
+    if restart:
+        ssh.ask(lab, layout.NODE, ["systemctl", "restart", "--no-block", *restart])
+
+
 def ill(parts: Parts) -> dict[str, str]:
     """The parts that are not well, with what they say; all of it where nothing was found."""
     if not parts:
@@ -55,6 +69,9 @@ def _wait(lab: Instance, what: str, enough: Callable[[Parts], bool]) -> None:
     while not enough(parts := health.of(lab) or {}):
         words = "; ".join(f"{name} {said}" for name, said in ill(parts).items())
         if time.monotonic() > deadline:
+            scarce = limits.node_warning()
+            if scarce is not None:
+                raise LabError(f"the cluster is not ready ({words}): {scarce}, then run this again")
             raise LabError(
                 f"the cluster was not ready after {READY_SECONDS:.0f} s ({words}): see "
                 f"`python3 -m lab exec {layout.NODE.name} -- journalctl -b -u kubelet`, "

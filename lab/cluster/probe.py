@@ -71,7 +71,8 @@ def _guarded(ask: Callable[[], str]) -> str:
     try:
         return ask()
     except urllib.error.HTTPError as error:
-        return f"answers {error.code}"
+        said = error.read(200).decode("utf-8", "replace").strip().partition("\n")[0]
+        return f"answers {error.code} {said}".strip()
     except urllib.error.URLError as error:
         return f"no answer ({error.reason})"
     except (OSError, ValueError) as error:

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log"
+	"sync/atomic"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
 	"google.golang.org/grpc/codes"
@@ -45,6 +46,7 @@ func (identity) GetPluginCapabilities(context.Context, *csi.GetPluginCapabilitie
 type registrar struct {
 	registration.UnimplementedRegistrationServer
 	driver, socket string
+	known          *atomic.Bool
 }
 
 func (r registrar) GetInfo(context.Context, *registration.InfoRequest) (*registration.PluginInfo, error) {
@@ -57,6 +59,7 @@ func (r registrar) GetInfo(context.Context, *registration.InfoRequest) (*registr
 }
 
 func (r registrar) NotifyRegistrationStatus(_ context.Context, s *registration.RegistrationStatus) (*registration.RegistrationStatusResponse, error) {
+	r.known.Store(s.PluginRegistered)
 	if s.PluginRegistered {
 		log.Print("registered with the kubelet")
 	} else {

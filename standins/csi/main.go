@@ -12,13 +12,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
 	"google.golang.org/grpc"
 	registration "k8s.io/kubelet/pkg/apis/pluginregistration/v1"
 )
 
-const version = "0.1.0"
+const version = "0.1.1"
 
 type settings struct {
 	driver, node, data, kubelet, health string
@@ -52,6 +53,7 @@ func serve(s settings) error {
 	log.Printf("stand-in for the CSI driver %s: folders of %s, node %s", s.driver, s.data, s.node)
 	socket := filepath.Join(s.kubelet, "plugins", s.driver, "csi.sock")
 	failed := make(chan error)
+	known := &atomic.Bool{}
 	go func() {
 		failed <- onSocket(socket, func(g *grpc.Server) {
 			csi.RegisterIdentityServer(g, identity{driver: s.driver, store: store})
@@ -62,10 +64,10 @@ func serve(s settings) error {
 	go func() {
 		registered := filepath.Join(s.kubelet, "plugins_registry", s.driver+"-reg.sock")
 		failed <- onSocket(registered, func(g *grpc.Server) {
-			registration.RegisterRegistrationServer(g, registrar{driver: s.driver, socket: socket})
+			registration.RegisterRegistrationServer(g, registrar{driver: s.driver, socket: socket, known: known})
 		})
 	}()
-	go func() { failed <- http.ListenAndServe(s.health, healthOf(store)) }()
+	go func() { failed <- http.ListenAndServe(s.health, healthOf(store, known)) }()
 	return <-failed
 }
 
@@ -86,12 +88,16 @@ func onSocket(path string, register func(*grpc.Server)) error {
 	return server.Serve(listener)
 }
 
-// healthOf answers 200 while the folders can be written.
-func healthOf(s *store) http.Handler {
+// healthOf answers 200 while the folders can be written and the kubelet knows the driver.
+func healthOf(s *store, known *atomic.Bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := s.usable(); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		if !known.Load() {
+			http.Error(w, "not registered with the kubelet", http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok")
