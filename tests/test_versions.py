@@ -62,3 +62,9 @@ def test_the_stacks_of_the_lab_run_the_pinned_server(stack: str) -> None:
 def test_every_link_between_documents_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_snapshot_controller_is_of_one_release_wherever_it_is_named() -> None:
+    release = f"v{PINS['tools']['snapshot-controller']['version']}"
+    assert PINS["images"]["snapshot-controller"].endswith(f":{release}")
+    assert f"?ref={release}" in (ROOT / "docs" / "cluster.md").read_text()

@@ -6,14 +6,17 @@ from typing import Any
 
 import yaml
 
+from components import versions
 from components.settings import SettingsError
 from components.settings.base import sentence
 from kube.facts import SNAPSHOT_CRDS
 
 _KEY = "snapshots.crds.path"
+# CRDs and controller are released together.
+_RELEASE = versions.image("snapshot-controller").rpartition(":")[2]
 OFFICIAL = (
     'kubectl kustomize "https://github.com/kubernetes-csi/external-snapshotter//client/config/crd'
-    '?ref=v8.7.0"'
+    f'?ref={_RELEASE}"'
 )
 
 
