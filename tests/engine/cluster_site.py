@@ -185,6 +185,9 @@ class ClusterSite(Site):
         for resource in kept.values():
             if "provider" in resource:
                 resource["provider"] = resource["provider"].rsplit("::", 1)[0]
+            resource["dependencies"] = sorted(resource.get("dependencies") or [])
+            needs = resource.get("propertyDependencies") or {}
+            resource["propertyDependencies"] = {k: sorted(v or []) for k, v in needs.items()}
         return {"resources": kept, "pending": self.pending()}
 
     def clear(self) -> None:

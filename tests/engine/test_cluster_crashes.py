@@ -10,8 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.engine.cluster_site import NAMESPACE, ClusterSite, cluster_site
-from tests.engine.interruptions import Interrupted, Victims, completed_operations, killed_up
+from tests.engine.cluster_site import ClusterSite, cluster_site
+from tests.engine.interruptions import (
+    Interrupted,
+    Victims,
+    completed_operations,
+    killed_up,
+    wait_until,
+)
 from tests.support.kube_api import running_kube_api
 
 pytestmark = pytest.mark.tools
@@ -19,7 +25,7 @@ pytestmark = pytest.mark.tools
 STEP = int(os.environ.get("BACKSTOP_CRASH_STEP", "4"))
 FIRST_OPERATIONS = 12
 UPDATE_OPERATIONS = 5
-RECORDS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+ENDING_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -111,3 +117,36 @@ def test_a_first_up_that_lost_only_its_plugins(
     killed = killed_up(site, FIRST_OPERATIONS // 2, Victims.PLUGINS)  # type: ignore[arg-type]
     assert killed.code != 0, killed.output
     assert_converges(site, killed, runs[0])
+
+
+@pytest.mark.parametrize("after", [4, 9])
+def test_an_api_server_that_restarts_in_the_middle(
+    site: ClusterSite, runs: tuple[Outcome, Outcome], after: int
+) -> None:
+    log = site.folder / f"restart-{after}.jsonl"
+    log.unlink(missing_ok=True)
+    running = site.begin("up", "--", "--event-log", str(log))
+    wait_until(lambda: running.poll() is not None or completed_operations(log) >= after)
+    site.cluster.stop("kube-apiserver")
+    site.cluster.start()
+    output, _ = running.communicate(timeout=ENDING_SECONDS)
+    again = site.stack("up")
+    assert again.returncode == 0, f"{output}\nnext up: {again.stdout}{again.stderr}"
+    assert site.objects() == runs[0].objects
+    assert differing(site.state()["resources"], runs[0].state["resources"]) == []
+
+
+def test_a_lost_state_takes_the_cluster_over(project: ClusterSite) -> None:
+    project.resize(1)
+    assert project.stack("up").returncode == 0
+    before = project.objects()
+    for file in project.state_file.parent.glob("dev.json*"):
+        file.unlink()
+    again = project.stack("up")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "adopt: store: Secret crashes/store carries our mark" in again.stdout
+    assert "adopt: release: Helm release crashes/small is in our namespace" in again.stdout
+    assert project.objects() == before
+    quiet = project.stack("preview", "--expect-no-changes")
+    assert quiet.returncode == 0, quiet.stdout
+    project.clear()
