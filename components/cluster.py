@@ -46,17 +46,21 @@ def identity_fault(
 def findings(settings: ClusterSettings, facts: ClusterFacts) -> list[str]:
     """Every other reason not to begin on this cluster, each with key and cure."""
     there = ", ".join(sorted(facts.namespaces))
-    found = [
+    return [
         f"{KEY}.namespaces: the cluster has no namespace {name} (there: {there}); correct the name"
         for name in settings.namespaces
         if name not in facts.namespaces
     ]
-    found += [
-        f"node {node.name} of the cluster is not ready: repair it first (kubectl describe node)"
+
+
+def warnings(facts: ClusterFacts) -> list[str]:
+    """What may pass by itself: nodes that have restarted, on which nothing starts until then."""
+    return [
+        f"node {node.name} of the cluster is not ready: what has to run there is waited for "
+        f"(kubectl describe node {node.name})"
         for node in facts.nodes
-        if not node.ready and len(facts.nodes) == 1
+        if not node.ready
     ]
-    return found
 
 
 def look(

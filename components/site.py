@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.cluster import Cluster, ClusterArgs, SeenCluster
+from components.cluster import warnings as node_warnings
 from components.drills import StoreDrill, StoreDrillArgs
 from components.host_facts import HostFacts, drift_findings
 from components.object_store import advisories
@@ -101,6 +102,8 @@ def _cluster(
     """The cluster, and what a backup with snapshots waits for; None for a site without one."""
     if observed.cluster is None:
         return None, []
+    for warning in node_warnings(observed.cluster.facts):
+        pulumi.log.warn(warning)
     cluster = Cluster("cluster", ClusterArgs(settings.site, observed.cluster))
     pulumi.export("clusterUid", cluster.uid)
     if settings.snapshots is None or observed.snapshots is None:

@@ -76,14 +76,11 @@ def test_a_misspelt_namespace_is_named_with_those_that_are_there() -> None:
     assert "default, kube-system" in fault
 
 
-def test_a_single_node_that_is_not_ready_is_told() -> None:
-    (fault,) = findings(ClusterSettings(), facts(nodes=(Node("cp1", False, "amd64"),)))
-    assert "cp1" in fault
-
-
-def test_one_of_several_nodes_may_be_down() -> None:
+def test_a_node_that_is_not_ready_is_a_warning_for_it_may_be_starting() -> None:
     nodes = (Node("a", False, "amd64"), Node("b", True, "amd64"))
     assert findings(ClusterSettings(), facts(nodes=nodes)) == []
+    (warning,) = component.warnings(facts(nodes=nodes))
+    assert warning.startswith("node a of the cluster is not ready")
 
 
 def test_an_unusable_kubeconfig_is_a_finding_that_shows_nothing_of_it() -> None:
