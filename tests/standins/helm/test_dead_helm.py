@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,13 @@ def newest(by_hand: ByHand, namespace: str) -> str:
 
 
 def until(by_hand: ByHand, namespace: str, status: str) -> None:
+    wait_for(lambda: newest(by_hand, namespace) == status, f"the release to be {status}")
+
+
+def wait_for(holds: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
-    while newest(by_hand, namespace) != status:
-        assert time.monotonic() < deadline, f"the release did not become {status}"
+    while not holds():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.2)
 
 
@@ -66,6 +70,8 @@ def helm_at_work(by_hand: ByHand, folder: Path, namespace: str, command: str) ->
     )
     try:
         until(by_hand, namespace, f"pending-{command}")
+        workload = f"/apis/apps/v1/namespaces/{namespace}/deployments/app"
+        wait_for(lambda: by_hand.api.exists(workload), "the workload")
         yield process
     finally:
         process.kill()
