@@ -11,8 +11,17 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import empty_pb2
 
-from tests.standins.kubernetes.harness import Plugin, Props, Reply, refusal, unfinished
+from tests.standins.kubernetes.conftest import settings_of
+from tests.standins.kubernetes.harness import (
+    Plugin,
+    Props,
+    Reply,
+    refusal,
+    running_plugin,
+    unfinished,
+)
 from tests.support.kube_api import KubeApi, RefusedError
 
 pytestmark = [pytest.mark.tools]
@@ -287,3 +296,46 @@ def test_an_object_deleted_while_it_is_waited_for_is_an_error(
 
     with meanwhile(remove, every=0.5), pytest.raises(grpc.RpcError):
         plugin.create(DEPLOYMENT, deployment(namespace), timeout=20)
+
+
+def test_a_server_that_restarts_while_an_object_is_waited_for_does_no_harm(
+    plugin: Plugin, api: KubeApi, namespace: str
+) -> None:
+    def restart() -> None:
+        while not api.exists(f"/apis/apps/v1/namespaces/{namespace}/deployments/web"):
+            time.sleep(0.1)
+        api.stop("kube-apiserver")
+        time.sleep(2)
+        api.start()
+        while not pods(api, namespace):
+            time.sleep(0.2)
+        run_pods(api, namespace)
+
+    restarter = threading.Thread(target=restart)
+    restarter.start()
+    try:
+        made = plugin.create(DEPLOYMENT, deployment(namespace), timeout=150)
+    finally:
+        restarter.join()
+    assert made.state["status"]["readyReplicas"] == 1
+
+
+def test_an_engine_that_ends_ends_the_wait_and_keeps_the_object(
+    api: KubeApi, namespace: str
+) -> None:
+    with running_plugin() as other:
+        other.configure(settings_of(api))
+        path = f"/apis/apps/v1/namespaces/{namespace}/deployments/web"
+
+        def end() -> None:
+            while not api.exists(path):
+                time.sleep(0.1)
+            time.sleep(0.5)
+            other.call("Cancel", empty_pb2.Empty())
+
+        ender = threading.Thread(target=end)
+        ender.start()
+        with pytest.raises(grpc.RpcError) as failed:
+            other.create(DEPLOYMENT, deployment(namespace), timeout=150)
+        ender.join()
+    assert unfinished(failed).id == f"{namespace}/web"
