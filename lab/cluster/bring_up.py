@@ -12,9 +12,20 @@ from lab.instance import Instance
 
 READY_SECONDS = 300.0
 FINISH_SECONDS = 240.0
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.7
 SAY_SECONDS = 15.0
 UNREGISTERED = "not registered"
+# An import that has ended well: a start alone would pass over it.
+IMPORT_AGAIN = """\
+if [ "$(systemctl show --property SubState --value lab-images)" = exited ]; then
+    systemctl restart --no-block lab-images
+fi"""
+# The kubelet looks for drivers once: when that failed, only a new start looks again.
+LOOK_FOR_DRIVERS_AGAIN = """\
+since=$(systemctl show --property ActiveEnterTimestampMonotonic --value kubelet)
+if [ $(($(cut -d. -f1 /proc/uptime) - since / 1000000)) -gt 60 ]; then
+    systemctl restart --no-block kubelet
+fi"""
 
 Parts = Mapping[str, str]
 
@@ -26,7 +37,7 @@ def settle(lab: Instance) -> None:
     ready_at_once = not ill(found)
     if not ready_at_once:
         _heal(lab, found)
-        _wait(lab, "its API", lambda parts: parts.get("apiserver") == health.OK)
+        _wait(lab, health.parts, "its API", lambda parts: parts.get("apiserver") == health.OK)
         _say(f"cluster: its API answers after {time.monotonic() - began:.0f} s")
     finish = ["sh", f"{KUBERNETES}/lab/finish.sh"]
     answer = ssh.ask(lab, layout.NODE, finish, seconds=FINISH_SECONDS)
@@ -37,23 +48,20 @@ def settle(lab: Instance) -> None:
             "run `python3 -m lab up` again, `python3 -m lab status` shows its parts"
         )
     if not ready_at_once:
-        _wait(lab, "all of its parts", lambda parts: not ill(parts))
+        _wait(lab, health.parts, "all of its parts", lambda parts: not ill(parts))
+        _wait(lab, health.of, "its images", lambda parts: not ill(parts))
         _say(f"cluster: ready after {time.monotonic() - began:.0f} s")
 
 
 def _heal(lab: Instance, found: Parts) -> None:
-    """Starts what was stopped by hand; what runs stays as it is."""
+    """Starts what was stopped by hand; what runs, or is only just starting, stays as it is."""
     names = units.all_units(str(lab.address(layout.NODE)))
-    ssh.ask(lab, layout.NODE, ["systemctl", "start", "--no-block", *names])
-    restart = []
-    # They ended well, so a start alone would pass over them.
+    script = [f"systemctl start --no-block {' '.join(names)}"]
     if found.get("images", health.OK) != health.OK:
-        restart.append("lab-images.service")
-    # The kubelet looks for drivers once: when that failed, only a new start looks again.
+        script.append(IMPORT_AGAIN)
     if UNREGISTERED in found.get("csi-driver", ""):
-        restart.append("kubelet.service")
-    if restart:
-        ssh.ask(lab, layout.NODE, ["systemctl", "restart", "--no-block", *restart])
+        script.append(LOOK_FOR_DRIVERS_AGAIN)
+    ssh.ask(lab, layout.NODE, ["; ".join(script)])
 
 
 def ill(parts: Parts) -> dict[str, str]:
@@ -63,10 +71,15 @@ def ill(parts: Parts) -> dict[str, str]:
     return {name: said for name, said in parts.items() if said not in health.WELL}
 
 
-def _wait(lab: Instance, what: str, enough: Callable[[Parts], bool]) -> None:
+def _wait(
+    lab: Instance,
+    ask: Callable[[Instance], Parts | None],
+    what: str,
+    enough: Callable[[Parts], bool],
+) -> None:
     deadline = time.monotonic() + READY_SECONDS
     say = time.monotonic() + SAY_SECONDS
-    while not enough(parts := health.of(lab) or {}):
+    while not enough(parts := ask(lab) or {}):
         words = "; ".join(f"{name} {said}" for name, said in ill(parts).items())
         if time.monotonic() > deadline:
             scarce = limits.node_warning()
