@@ -34,6 +34,10 @@ def settle(lab: Instance) -> None:
     """Returns when every part is well; raises LabError naming those that are not."""
     began = time.monotonic()
     found = health.of(lab) or {}
+    if ill(found):
+        # On a busy machine one answer may be late; twice in a row is another matter.
+        time.sleep(POLL_SECONDS)
+        found = health.of(lab) or {}
     ready_at_once = not ill(found)
     if not ready_at_once:
         _heal(lab, found)

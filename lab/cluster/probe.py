@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-SECONDS = 5.0
+SECONDS = 8.0
 OK = "ok"
 NO_CRDS = "waiting for the snapshot CRDs"
 
