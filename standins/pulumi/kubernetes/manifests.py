@@ -20,6 +20,7 @@ from standins.pulumi.kubernetes.kinds import Kind, NoKindError, Place, Type, par
 from standins.pulumi.kubernetes.kubeconfig import KubeconfigError
 from standins.pulumi.kubernetes.objects import Kept, checkpoint, parse_checkpoint, title
 from standins.pulumi.kubernetes.values import (
+    LAST_APPLIED,
     Props,
     contains_unknown,
     from_wire,
@@ -544,10 +545,7 @@ def _imported(kind: Kind, live: Props) -> Props:
         found["metadata"] = {name: whole[name] for name in ("name", "namespace") if name in whole}
     found = objects_.normalize(found)
     noted = mapping(found, "metadata", "annotations")
-    for name in (
-        "deployment.kubernetes.io/revision",
-        "kubectl.kubernetes.io/last-applied-configuration",
-    ):
+    for name in ("deployment.kubernetes.io/revision", LAST_APPLIED):
         noted.pop(name, None)
     return found
 

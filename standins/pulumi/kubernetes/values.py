@@ -24,6 +24,8 @@ UNKNOWN = Unknown()
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | Unknown | None"
 Props: TypeAlias = dict[str, "Value"]
 
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
 # Fields of a CRD's schema whose names no SDK's language can spell.
 _DASHED = {
     f"x_kubernetes_{name}": f"x-kubernetes-{name.replace('_', '-')}"
@@ -92,10 +94,7 @@ def mark_secrets(outputs: PropertyMap, inputs: Mapping[str, PropertyValue]) -> P
     """
     kind = outputs.get("kind")
     if kind is not None and kind.value == "Secret":
-        return {
-            name: value.with_secret(True) if name in ("data", "stringData") else value
-            for name, value in outputs.items()
-        }
+        return {name: _part_of_secret(name, value) for name, value in outputs.items()}
     marked = dict(outputs)
     for name, given in inputs.items():
         value = marked.get(name)
@@ -110,6 +109,19 @@ def mark_secrets(outputs: PropertyMap, inputs: Mapping[str, PropertyValue]) -> P
         elif any(part.is_secret for part in _parts(given)):
             marked[name] = value.with_secret(True)
     return marked
+
+
+def _part_of_secret(name: str, value: PropertyValue) -> PropertyValue:
+    if name in ("data", "stringData"):
+        return value.with_secret(True)
+    # `kubectl apply` writes the whole object, its data too, into an annotation.
+    if name in ("metadata", "annotations", LAST_APPLIED):
+        if isinstance(value.value, Mapping):
+            return PropertyValue(
+                {key: _part_of_secret(key, one) for key, one in value.value.items()}
+            )
+        return value.with_secret(name == LAST_APPLIED)
+    return value
 
 
 def _open_object(value: PropertyValue) -> bool:

@@ -207,6 +207,21 @@ def test_an_import_finds_the_inputs_of_a_known_kind(
     assert api.request("GET", path(namespace))["data"] == {"a": "2"}
 
 
+def test_an_imported_secret_is_replaced_unless_the_program_declares_its_type(
+    plugin: Plugin, api: KubeApi, namespace: str
+) -> None:
+    body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "keys", "namespace": namespace},
+        "data": {"cloud": "MQ=="},
+    }
+    api.request("POST", f"/api/v1/namespaces/{namespace}/secrets", body)
+    found = plugin.read(SECRET_TOKEN, Reply(f"{namespace}/keys", {}))
+    assert plugin.changes(SECRET_TOKEN, found, body) == {"type": "DELETE_REPLACE"}
+    assert plugin.changes(SECRET_TOKEN, found, {**body, "type": "Opaque"}) == {}
+
+
 def test_an_import_of_what_is_not_there_finds_nothing(plugin: Plugin, namespace: str) -> None:
     assert plugin.read(CONFIG_MAP, Reply(f"{namespace}/nothing", {})).id == ""
 
@@ -270,6 +285,25 @@ def test_the_data_of_a_secret_is_secret_whatever_the_program_said(
     plugin.update(SECRET_TOKEN, seen, changed)
     live = api.request("GET", path(namespace, "keys", "secrets"))
     assert live["data"] == {"cloud": base64.b64encode(b"another").decode()}
+
+
+@pytest.mark.stand_in
+def test_what_kubectl_wrote_about_a_secret_is_secret_too(
+    plugin: Plugin, api: KubeApi, namespace: str
+) -> None:
+    encoded = base64.b64encode(b"the password").decode()
+    last = f'{{"data":{{"cloud":"{encoded}"}}}}'
+    key = "kubectl.kubernetes.io/last-applied-configuration"
+    body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "keys", "annotations": {key: last, "open": "yes"}},
+        "data": {"cloud": encoded},
+    }
+    api.request("POST", f"/api/v1/namespaces/{namespace}/secrets", body)
+    found = plugin.read(SECRET_TOKEN, Reply(f"{namespace}/keys", {}))
+    assert found.state["metadata"]["annotations"] == {key: secret(last), "open": "yes"}
+    assert key not in found.inputs["metadata"]["annotations"]
 
 
 def test_a_secret_value_in_another_kind_stays_secret_where_it_is(
