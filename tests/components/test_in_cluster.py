@@ -307,6 +307,8 @@ def test_every_object_is_the_sites_own_and_stays_out_of_backups() -> None:
         labels = made["metadata"]["labels"]
         assert labels["backstop-site"] == "dev", made["kind"]
         assert labels["velero.io/exclude-from-backup"] == "true", made["kind"]
+        # Without it `up` ends at the first field that was edited by hand.
+        assert made["metadata"]["annotations"]["pulumi.com/patchForce"] == "true", made["kind"]
     pod = objects.server("dev", store_with(), "d")["spec"]["template"]["metadata"]
     assert pod["labels"]["velero.io/exclude-from-backup"] == "true"
     assert objects.selector(store_with()).items() <= pod["labels"].items()

@@ -84,7 +84,9 @@ def selector(store: InClusterStore) -> dict[str, str]:
 
 
 def _object(site: str, store: InClusterStore, api_version: str, kind: str, name: str) -> Manifest:
-    metadata: Manifest = {"name": name, "labels": labels(site, store)}
+    # What somebody edited by hand belongs to them, as the server sees it; `up` takes it back.
+    forced = {"pulumi.com/patchForce": "true"}
+    metadata: Manifest = {"name": name, "labels": labels(site, store), "annotations": forced}
     if kind not in ("Namespace", "PersistentVolume"):
         metadata["namespace"] = store.namespace
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
@@ -142,7 +144,7 @@ def claim(site: str, store: InClusterStore) -> Manifest:
     if storage.volume is not None:
         spec["volumeName"] = volume_name(store)
     found = _object(site, store, "v1", "PersistentVolumeClaim", claim_name(store))
-    found["metadata"]["annotations"] = {"pulumi.com/skipAwait": "true"}
+    found["metadata"]["annotations"]["pulumi.com/skipAwait"] = "true"
     return {**found, "spec": spec}
 
 
@@ -189,7 +191,7 @@ def service(site: str, store: InClusterStore) -> Manifest:
     }
     found = _object(site, store, "v1", "Service", store.name)
     # It would wait for the server's pod; the gate waits for more than that.
-    found["metadata"]["annotations"] = {"pulumi.com/skipAwait": "true"}
+    found["metadata"]["annotations"]["pulumi.com/skipAwait"] = "true"
     return {**found, "spec": spec}
 
 
