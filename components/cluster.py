@@ -119,6 +119,9 @@ class Cluster(pulumi.ComponentResource):
             cluster_identifier=args.site,
             enable_secret_mutable=True,
             enable_config_map_mutable=True,
+            # What somebody set by hand becomes his field, and taking it back would be a conflict.
+            # Fields that a controller is to have are left out, or under ignore_changes.
+            enable_patch_force=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[guard]),
         )
         self.register_outputs({"uid": self.uid})
