@@ -13,6 +13,7 @@ NAMESPACE_LABELS = {
     "velero.io/exclude-from-backup": "true",
 }
 VELERO_API = "velero.io/v1"
+OPAQUE = "Opaque"
 
 
 def namespace(site: str, name: str) -> dict[str, Any]:
@@ -27,7 +28,10 @@ def namespace(site: str, name: str) -> dict[str, Any]:
 def core(site: str, kind: str, namespace: str, name: str, data: object) -> dict[str, Any]:
     """A Secret or a ConfigMap with the site's mark."""
     metadata = {"name": name, "namespace": namespace, "labels": marks.labels(site)}
-    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": data}
+    found = {"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": data}
+    # The type can never be changed. Left to the API server's default, it would look like a change
+    # to a new state that takes the Secret over.
+    return {**found, "type": OPAQUE} if kind == "Secret" else found
 
 
 def velero(site: str, kind: str, namespace: str, name: str, spec: object) -> dict[str, Any]:
@@ -44,5 +48,6 @@ def unnamed_secret(
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"namespace": namespace, "labels": {**marks.labels(site), **labels}},
+        "type": OPAQUE,
         "data": data,
     }

@@ -223,6 +223,14 @@ def test_what_the_site_left_in_the_cluster_is_taken_over() -> None:
     assert not named(found, "velero-store-1").request.importId
 
 
+def test_every_secret_says_its_type_or_a_new_state_could_not_take_it_over(
+    site: list[Registered],
+) -> None:
+    secrets = [one for one in site if one.type == "kubernetes:core/v1:Secret"]
+    assert len(secrets) == 3
+    assert {one.inputs["type"] for one in secrets} == {"Opaque"}
+
+
 def test_what_velero_writes_into_a_schedule_is_no_drift(site: list[Registered]) -> None:
     request = named(site, "velero-schedule-demo").request
     assert list(request.ignoreChanges) == ["spec.skipImmediately"]
