@@ -13,7 +13,8 @@ NOW = datetime.datetime(2026, 11, 21, 12, 0, tzinfo=datetime.UTC)
 CHEAP = 2**4
 
 
-def sealed(secret: str = "s3cret", passphrase: str = "right") -> bytes:
+def sealed(*both: str) -> bytes:
+    secret, passphrase = both or ("s3cret", "right")
     return seal(secret, passphrase, site="dev", name="password", now=NOW, cost=CHEAP)
 
 

@@ -97,9 +97,8 @@ def test_a_secret_is_born_once_and_found_by_every_later_run(
     assert store.get(EVIDENCE, object_key(NAME)) == stored
 
 
-def test_a_given_secret_is_kept_and_another_one_is_refused(
-    server: MinioServer, store: Session, run: Any
-) -> None:
+@pytest.mark.usefixtures("store")
+def test_a_given_secret_is_kept_and_another_one_is_refused(server: MinioServer, run: Any) -> None:
     assert run(request(server, secret="SENTINEL-given")).out == "SENTINEL-given"
     assert run(request(server)).out == "SENTINEL-given"
     other = run(request(server, secret="SENTINEL-other"))
@@ -163,6 +162,7 @@ def test_showing_what_is_not_there_writes_nothing(
     )
 
 
+@pytest.mark.usefixtures("store")
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -172,7 +172,7 @@ def test_showing_what_is_not_there_writes_nothing(
     ],
 )
 def test_a_store_that_refuses_is_one_sentence(
-    server: MinioServer, store: Session, run: Any, changes: dict[str, Any], said: str
+    server: MinioServer, run: Any, changes: dict[str, Any], said: str
 ) -> None:
     refused = run(request(server, **changes))
     assert (refused.code, refused.out) == (1, "")
