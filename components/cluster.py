@@ -1,6 +1,7 @@
 """The cluster: what was seen of it, the guard of its identity, and the one provider behind it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components import command
+from components.kube_object import token
 from components.recorded import IDENTITY, Recorded
 from components.settings import ClusterSettings, Settings
 from kube import client
@@ -101,6 +103,7 @@ class Cluster(pulumi.ComponentResource):
     ) -> None:
         super().__init__("backstop:index:Cluster", name, None, opts)
         self._ours = args.seen.facts.ours
+        self._recorded = args.seen.recorded.resources
         kubeconfig, expected = args.seen.kubeconfig, args.seen.facts.uid
         # A changed kubeconfig runs it again, before the provider is given that kubeconfig.
         guard = command.on_operator(
@@ -129,21 +132,30 @@ class Cluster(pulumi.ComponentResource):
     def options(
         self,
         parent: pulumi.Resource | None = None,
-        taken_over: tuple[str, str, str] | None = None,
+        taken_over: tuple[str, Mapping[str, Any]] | None = None,
         **others: Any,  # noqa: ANN401  (whatever ResourceOptions takes)
     ) -> pulumi.ResourceOptions:
         """Options of an object in the cluster.
 
-        `taken_over`: its (kind, namespace or "", name). If one is there with the site's mark it is
-        imported; where the state has it already, the engine ignores that.
+        `taken_over`: the resource's name and its manifest. If the object is there with the site's
+        mark and this state does not have it, it is imported.
         """
-        existing = None
-        if taken_over is not None and taken_over in self._ours:
-            _, namespace, name = taken_over
-            existing = f"{namespace}/{name}" if namespace else name
+        existing = self._left_by_another_state(*taken_over) if taken_over else None
         return pulumi.ResourceOptions(
             parent=parent, provider=self.provider, import_=existing, **others
         )
+
+    def _left_by_another_state(self, name: str, manifest: Mapping[str, Any]) -> str | None:
+        """The object's id for an import. One that this state has must not be given again, for the
+        engine replaces no resource that is to be imported.
+        """
+        metadata = manifest["metadata"]
+        if "name" not in metadata or (token(manifest), name) in self._recorded:
+            return None
+        namespace = str(metadata.get("namespace", ""))
+        if (str(manifest["kind"]), namespace, metadata["name"]) not in self._ours:
+            return None
+        return f"{namespace}/{metadata['name']}" if namespace else str(metadata["name"])
 
 
 def identity_request(kubeconfig: Kubeconfig, uid: str) -> str:

@@ -107,12 +107,7 @@ class SnapshotSupport(pulumi.ComponentResource):
         after: Sequence[pulumi.Resource] = (),
         **options: Any,  # noqa: ANN401  (whatever ResourceOptions takes)
     ) -> pulumi.Resource:
-        metadata = manifest["metadata"]
-        existing = (str(manifest["kind"]), metadata.get("namespace", ""), metadata["name"])
-        return KubeObject(
-            name,
-            manifest,
-            self._args.cluster.options(
-                parent=self, taken_over=existing, depends_on=list(after), **options
-            ),
+        held = self._args.cluster.options(
+            self, taken_over=(name, manifest), depends_on=list(after), **options
         )
+        return KubeObject(name, manifest, held)

@@ -93,12 +93,8 @@ class Velero(pulumi.ComponentResource):
         after: Sequence[pulumi.Resource],
         **options: Any,  # noqa: ANN401  (whatever ResourceOptions takes)
     ) -> KubeObject:
-        metadata = manifest["metadata"]
-        existing = None
-        if "name" in metadata:
-            existing = (str(manifest["kind"]), metadata.get("namespace", ""), metadata["name"])
         held = self._args.cluster.options(
-            parent=self, taken_over=existing, depends_on=list(after), **options
+            parent=self, taken_over=(name, manifest), depends_on=list(after), **options
         )
         return KubeObject(name, manifest, held)
 

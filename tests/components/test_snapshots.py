@@ -19,6 +19,7 @@ from tests.support.recorder import RAW, Registered, record
 
 ROOT = Path(__file__).resolve().parents[2]
 STANDINS = str(ROOT / "standins" / "crds")
+CLASS = ("VolumeSnapshotClass", "", "longhorn-velero")
 DEPLOYMENT = ("kubernetes:apps/v1:Deployment", "snapshot-controller")
 
 
@@ -267,10 +268,14 @@ def site(**changes: Any) -> Settings:
     return load(raw, secret_keys=frozenset({"kubeconfig", "sshPrivateKey", "escrowPassphrase"}))
 
 
-def registered(facts: ClusterFacts | None = None, **changes: Any) -> list[Registered]:
+def registered(
+    facts: ClusterFacts | None = None,
+    recorded: frozenset[tuple[str, str]] = frozenset(),
+    **changes: Any,
+) -> list[Registered]:
     declared = site(**changes)
     assert declared.snapshots is not None
-    seen = there.seen(facts)
+    seen = there.seen(facts, Recorded(recorded))
     plan, faults = decide(SITE, declared.snapshots, seen)
     assert faults == []
     found = record(declared, cluster=seen, snapshots=plan)
@@ -313,12 +318,19 @@ def test_what_bears_the_mark_already_is_taken_over_by_a_new_state() -> None:
             {
                 ("CustomResourceDefinition", "", SNAPSHOT_CRDS[0]),
                 ("ServiceAccount", "kube-system", "snapshot-controller"),
-                ("VolumeSnapshotClass", "", "longhorn-velero"),
+                CLASS,
             }
         ),
     )
     imported = {one.request.importId for one in registered(facts)} - {""}
     assert imported == {SNAPSHOT_CRDS[0], "kube-system/snapshot-controller", "longhorn-velero"}
+
+
+def test_what_this_state_has_is_imported_no_more_or_it_could_never_be_replaced() -> None:
+    facts = there.facts(**there.crds(SITE), ours=frozenset({CLASS}))
+    kind = "kubernetes:snapshot.storage.k8s.io/v1:VolumeSnapshotClass"
+    recorded = frozenset({(kind, "snapshot-class-longhorn-velero")})
+    assert {one.request.importId for one in registered(facts, recorded=recorded)} == {""}
 
 
 def test_a_bare_cluster_imports_nothing(bare: list[Registered]) -> None:

@@ -66,14 +66,12 @@ class Registrar:
     ) -> _T:
         """One object. `keep`: no run of the program deletes it."""
         given = {key: part for key, part in manifest.items() if key not in ("apiVersion", "kind")}
-        metadata = manifest["metadata"]
-        same = (manifest["kind"], metadata.get("namespace", ""), metadata["name"])
         timeouts = None
         if wait_seconds is not None:
             timeouts = pulumi.CustomTimeouts(create=f"{wait_seconds}s", update=f"{wait_seconds}s")
         options = self.args.cluster.options(
             self.parent,
-            None if manifest["kind"] in _MADE_ANEW else same,
+            None if manifest["kind"] in _MADE_ANEW else (name, manifest),
             depends_on=list(after),
             protect=keep,
             retain_on_delete=keep,
