@@ -19,7 +19,9 @@ def _checkout(name: str, folder: Path) -> Path:
     work = folder / "work"
     shutil.copytree(STACKS / name, work)
     shutil.copytree(ROOT / "ci", work / "ci")
-    shutil.copytree(ROOT / "policies", work / "policies")
+    # The pack reads times with the reader that the program's settings use.
+    for room in ("policies", "components"):
+        shutil.copytree(ROOT / room, work / room)
     write_authority(work / "ca.crt")
     (work / "Pulumi.dev.yaml").write_text(CONFIG)
     return work
