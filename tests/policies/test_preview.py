@@ -45,22 +45,12 @@ def _refusals(events: Path) -> list[tuple[str, str]]:
     return [(event["policyName"], event["enforcementLevel"]) for event in found]
 
 
-def _helm() -> dict[str, str]:
-    """Where the stand-in for the kubernetes plugin finds helm; skips the test without one."""
-    from lab.tools import find  # noqa: PLC0415  (the lab is needed by these tests only)
-
-    helm = find("helm")
-    if helm is None:
-        pytest.skip("the pinned helm is not built: run `python -m lab tools helm`")
-    return {"BACKSTOP_HELM": str(helm)}
-
-
 def _preview(name: str, folder: Path) -> Preview:
     """Previews a copy of the stack with the policy pack, from a backend of its own."""
     work = folder / name
     shutil.copytree(STACKS / name, work)
     write_authority(work / "ca.crt")
-    environment = {**engine_environment(folder), **_helm()}
+    environment = engine_environment(folder)
 
     def pulumi(*arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(

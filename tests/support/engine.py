@@ -19,18 +19,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def _search_path() -> str:
-    """PATH with the engine, and with the stand-in plugins only where official ones are absent."""
+    """PATH with engine and helm, and with the stand-in plugins where official ones are absent."""
     from lab.tools import find  # noqa: PLC0415  (the lab is needed by these tests only)
 
-    engine = find("pulumi")
-    if engine is None:
-        pytest.skip("the pinned Pulumi engine is not built: run `python -m lab tools pulumi`")
+    engine, helm = find("pulumi"), find("helm")
+    if engine is None or helm is None:
+        pytest.skip("the pinned engine or helm is not built: run `python -m lab tools pulumi helm`")
     absent = [
         str(folder)
         for folder in sorted((ROOT / "standins" / "pulumi" / "bin").iterdir())
         if shutil.which(folder.name) is None
     ]
-    return os.pathsep.join([str(engine.parent), *absent, os.environ["PATH"]])
+    return os.pathsep.join([str(engine.parent), str(helm.parent), *absent, os.environ["PATH"]])
 
 
 def write_authority(path: Path) -> None:
