@@ -1,6 +1,7 @@
 """The commands that the documentation shows, run as they stand, on a real cluster."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,20 +58,28 @@ def test_what_an_operator_does_by_hand(demo: Site) -> None:
     walk("velero-operator.md", "operator", demo)
 
 
-@pytest.fixture(scope="module")
-def crownlabs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    lab = Lab(f"crown-{tmp_path_factory.getbasetemp().name}"[:30])
+@pytest.fixture
+def own(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A cluster for one page: two sites in one cluster would be two Veleros."""
+    lab = Lab(f"{request.node.name.split('_')[1]}-{os.getpid()}")
     try:
-        lab.up("cp1")
-        site = Site(lab, copy_of_checkout(tmp_path_factory.mktemp("crownlabs")), cluster=True)
-        inventory = json.loads(Path(site.environment["BACKSTOP_INVENTORY"]).read_text())
-        address = inventory["hosts"]["cp1"]["address"]
-        values = {"NODE_ADDRESS": address, "NETWORK": address.rpartition(".")[0] + ".0/24"}
-        added(site, documents.config(page("velero-crownlabs.md"), "crownlabs", values))
-        yield site
+        yield lab
     finally:
         lab.down()
 
 
-def test_volumes_that_opt_in_survive_the_loss_of_velero(crownlabs: Site) -> None:
-    walk("velero-crownlabs.md", "crownlabs", crownlabs)
+def test_optin_volumes_survive_the_loss_of_velero(own: Lab, tmp_path: Path) -> None:
+    own.up("cp1")
+    site = Site(own, copy_of_checkout(tmp_path / "checkout"), cluster=True)
+    inventory = json.loads(Path(site.environment["BACKSTOP_INVENTORY"]).read_text())
+    address = inventory["hosts"]["cp1"]["address"]
+    values = {"NODE_ADDRESS": address, "NETWORK": address.rpartition(".")[0] + ".0/24"}
+    added(site, documents.config(page("velero-crownlabs.md"), "crownlabs", values))
+    walk("velero-crownlabs.md", "crownlabs", site)
+
+
+def test_home_cluster_as_its_page_says(own: Lab, tmp_path: Path) -> None:
+    own.up("store1", "cp1")
+    site = Site(own, copy_of_checkout(tmp_path / "checkout"), cluster=True)
+    added(site, documents.config(page("velero-pi-cluster.md"), "pi-cluster", {}))
+    walk("velero-pi-cluster.md", "pi-cluster", site)
