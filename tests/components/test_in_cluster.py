@@ -638,7 +638,7 @@ def test_a_class_takes_an_earlier_volume_before_it_makes_a_new_one() -> None:
     assert not [one for one in found.values() if one.type.endswith("PersistentVolume")]
 
 
-def test_what_a_lost_state_left_is_taken_over_but_for_what_holds_its_credential() -> None:
+def test_what_a_lost_state_left_is_taken_over_but_for_its_server() -> None:
     store = store_with()
     marked = frozenset(
         (made["kind"], made["metadata"].get("namespace", ""), made["metadata"]["name"])
@@ -654,7 +654,6 @@ def test_what_a_lost_state_left_is_taken_over_but_for_what_holds_its_credential(
         "Namespace": "object-store",
         "PersistentVolume": "object-store-minio",
         "PersistentVolumeClaim": "object-store/minio-data",
-        "Service": "object-store/minio",
         "NetworkPolicy": "object-store/minio",
         "PodDisruptionBudget": "object-store/minio",
     }

@@ -217,11 +217,13 @@ def test_a_new_state_takes_the_store_over_with_every_backup(site: ClusterSite) -
     assert done.code == 0, done.text
     refused = site.driver("up")
     assert refused.code != 0
-    command = f"kubectl -n {NAMESPACE} delete statefulset/minio secret/minio-root secret/minio-tls"
+    left = ["statefulset/minio", "secret/minio-root", "secret/minio-tls", "service/minio"]
+    command = f"kubectl -n {NAMESPACE} delete {' '.join(left)}"
     assert command in refused.text
     site.kubectl(*command.split()[1:])
     # The server's new administrator is not known before it runs, so its buckets are seen next time.
-    site.driver("up")
+    first = site.driver("up")
+    assert "bucket already exists! (incl-velero)" in first.text, first.text[-6000:]
     site.up()
     assert site.s3("print(client.get_object('incl-velero', 'kept').data.decode())") == "a backup\n"
     assert site.outputs()["drills"]["store"]["verdict"] == "proven"

@@ -47,6 +47,7 @@ def _leftovers(store: InClusterStore, seen: SeenCluster) -> list[str]:
         "store-server": ("StatefulSet", store.name),
         "store-root": ("Secret", objects.secret_name(store, objects.ROOT_SECRET)),
         "store-tls": ("Secret", objects.secret_name(store, objects.TLS_SECRET)),
+        "store-service": ("Service", store.name),
     }
     left = [
         f"{kind.lower()}/{name}"
@@ -57,7 +58,7 @@ def _leftovers(store: InClusterStore, seen: SeenCluster) -> list[str]:
         return []
     return [
         f"{_KEY}: {', '.join(left)} of namespace {store.namespace} are this site's and not in this "
-        f"stack's state, so their credential is lost: `kubectl -n {store.namespace} delete "
+        f"stack's state, and cannot be taken over without their credential: `kubectl -n {store.namespace} delete "
         f"{' '.join(left)}` and run `up` again; the volume and all that is on it stay"
     ]
 

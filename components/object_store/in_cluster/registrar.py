@@ -36,8 +36,9 @@ def uid_of(made: Any) -> pulumi.Output[str]:  # noqa: ANN401  (any object of the
 
 
 # A new state has a new credential, so neither what holds it nor what was started with it is as the
-# program would make it, and cannot be taken over.
-_MADE_ANEW = ("Secret", "StatefulSet")
+# program would make it, and cannot be taken over. Nor can a Service: its address, which the cluster
+# gave, would look like one that is to be taken away.
+_MADE_ANEW = ("Secret", "StatefulSet", "Service")
 
 
 @dataclass
