@@ -58,7 +58,8 @@ def _leftovers(store: InClusterStore, seen: SeenCluster) -> list[str]:
         return []
     return [
         f"{_KEY}: {', '.join(left)} of namespace {store.namespace} are this site's and not in this "
-        f"stack's state, and cannot be taken over without their credential: `kubectl -n {store.namespace} delete "
+        f"stack's state, and cannot be taken over without their credential: "
+        f"`kubectl -n {store.namespace} delete "
         f"{' '.join(left)}` and run `up` again; the volume and all that is on it stay"
     ]
 
