@@ -11,7 +11,7 @@ from components import host_facts
 from components import snapshots as snapshot_support
 from components.object_store import existing, host, preflight
 from components.object_store.access import client_accesses, policy_name
-from components.object_store.buckets import declared_buckets
+from components.object_store.buckets import declared_buckets, unknown_to
 from components.object_store.in_cluster import preflight as store_in_cluster
 from components.object_store.in_cluster import sight as store_in_cluster_sight
 from components.object_store.sighting import Sighting
@@ -65,9 +65,10 @@ def observe(settings: Settings) -> Observed:
             paths=preflight.mount_points(store),
         )
         faults += preflight.findings(store, facts, time.time())
+    recorded = own_state()
     seen = None
     if settings.cluster is not None:
-        seen, found = cluster_component.look(settings, settings.cluster, own_state())
+        seen, found = cluster_component.look(settings, settings.cluster, recorded)
         faults += found
     sighting = _sight(settings, facts, seen)
     faults += sighting.faults
@@ -92,7 +93,8 @@ def observe(settings: Settings) -> Observed:
     if faults:
         raise pulumi.RunError("preflight, nothing was changed:\n  " + "\n  ".join(faults))
     today = datetime.datetime.now(datetime.UTC).date()
-    return Observed(facts, today, host_facts.new_nonce(), sighting.buckets, seen, snapshots)
+    buckets = unknown_to(recorded.resources, declared_buckets(settings), sighting.buckets)
+    return Observed(facts, today, host_facts.new_nonce(), buckets, seen, snapshots)
 
 
 def _sight(

@@ -39,8 +39,8 @@ from components.velero.component import Velero, VeleroArgs
 class Observed:
     """What this run saw before it began: hosts, the day, and a value no earlier run used.
 
-    `buckets`: names of the site's buckets that exist on the store. `cluster`: None for a site
-    without one. `snapshots`: what is installed for them, if anything.
+    `buckets`: those of the site that the store has and the state does not. `cluster`: None for one
+    without a cluster. `snapshots`: what is installed for them, if anything.
     """
 
     facts: Mapping[str, HostFacts]

@@ -20,6 +20,7 @@ from components.settings import BUCKET_NAME, Client, Settings, SettingsError
 GIB = 1024**3
 # The id by which the read-back finds the one lifecycle rule that a bucket has.
 LIFECYCLE_RULE = "noncurrent"
+BUCKET_TYPE = "minio:index/s3Bucket:S3Bucket"
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,14 @@ def declared_buckets(settings: Settings) -> list[Bucket]:
 class StoreBucketsArgs:
     """`endpoint` is needed by the read-back, which speaks to the server past the provider.
 
-    `existing`: names of buckets that were seen on the store and are the site's.
+    `taken_over`: names of buckets that the store has and the state does not.
     """
 
     site: str
     buckets: Sequence[Bucket]
     endpoint: StoreEndpoint
     provider: minio.Provider
-    existing: Collection[str] = ()
+    taken_over: Collection[str] = ()
 
 
 class StoreBuckets(pulumi.ComponentResource):
@@ -158,14 +159,29 @@ class StoreBuckets(pulumi.ComponentResource):
         )
 
 
+def unknown_to(
+    recorded: Collection[tuple[str, str]], buckets: Sequence[Bucket], existing: Collection[str]
+) -> frozenset[str]:
+    """Names of the buckets that exist and that the state does not have. `recorded`: (type, name).
+
+    Only these are imported: an import that is declared stays in the state, where a run that was cut
+    short and gone on with would then differ from one that was not.
+    """
+    return frozenset(
+        bucket.name
+        for bucket in buckets
+        if bucket.name in existing and (BUCKET_TYPE, f"{bucket.role}-bucket") not in recorded
+    )
+
+
 def _taken_over(args: StoreBucketsArgs, declared: Bucket) -> pulumi.ResourceOptions:
-    """Imports a bucket that exists; where the state has it already, the engine ignores that.
+    """Imports a bucket that another state made.
 
     Both ignored properties are decided when a bucket is made. The provider does not read them when
     it imports, and the engine refuses an import with any difference.
     """
     return pulumi.ResourceOptions(
-        import_=declared.name if declared.name in args.existing else None,
+        import_=declared.name if declared.name in args.taken_over else None,
         ignore_changes=["acl", "object_locking"],
     )
 

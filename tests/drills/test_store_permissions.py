@@ -167,4 +167,4 @@ def test_a_client_with_the_rights_of_another_bucket_owner_is_broken(store_site: 
     with with_policy(store_site, "velero", bucket_owner("dev-longhorn")):
         record = drill(store_site.payload, run_id="owner")
     assert_red(record, Reason.POLICY_TOO_BROAD)
-    assert ("velero", "put dev-velero/.backstop-probe/owner/kept") in failed_checks(record)
+    assert ("velero", "put dev-velero/metadata/.backstop-probe/owner/kept") in failed_checks(record)

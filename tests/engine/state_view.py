@@ -10,7 +10,12 @@ _CREDENTIAL = "-credential"
 _POLICY = "minio:index/iamPolicy:IamPolicy"
 _PLAINTEXT = "plaintext"
 # Fields of a resource that say how it came to be rather than what it is.
-_HISTORY = {"created", "modified", "id", "sequenceNumber", "sourcePosition", "stackTrace"}
+_HISTORY = {
+    "created", "modified", "id", "importID", "sequenceNumber", "sourcePosition", "stackTrace",
+}  # fmt: skip
+_BUCKET = "minio:index/s3Bucket:S3Bucket"
+# Inputs that only the run has which made the bucket; one that found it there has the others.
+_OF_ITS_MAKER = {"__defaults", "acl", "bucketPrefix", "forceDestroy", "objectLocking", "quota"}
 # The drill's receipt has a run id, times and durations.
 _RECEIPT_HOLDERS = {"drill-store"}
 
@@ -70,6 +75,9 @@ def _of_resource(resource: dict[str, Any]) -> dict[str, Any]:
     outputs = dict(kept.get("outputs") or {})
     if str(resource["type"]) == _POLICY:
         outputs["policy"] = in_order(json.loads(outputs["policy"]))
+    if str(resource["type"]) == _BUCKET:
+        given = kept.get("inputs") or {}
+        kept["inputs"] = {key: one for key, one in given.items() if key not in _OF_ITS_MAKER}
     for key in ("id", "drills", "verdict"):
         outputs.pop(key, None)
     if name_of(resource) in _RECEIPT_HOLDERS:
@@ -82,3 +90,14 @@ def _of_resource(resource: dict[str, Any]) -> dict[str, Any]:
 def generated_values(site: EngineSite, part: str) -> set[str]:
     """Every `accessKey` or `secretKey` that the state holds, to look where they must not be."""
     return {pair[part] for pair in _pairs(exported(site).get("resources") or []).values()}
+
+
+def differences(left: Any, right: Any, path: str = "") -> list[str]:
+    """Where two states differ, one line each: a whole state is too long to be read."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return [
+            line
+            for key in sorted({*left, *right})
+            for line in differences(left.get(key), right.get(key), f"{path}/{key}")
+        ]
+    return [] if left == right else [f"{path}: {left!r} != {right!r}"]

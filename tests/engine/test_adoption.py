@@ -159,4 +159,6 @@ def test_a_policy_of_another_site_stops_the_first_up(bare: EngineSite) -> None:
         bare.stack("up"), "policy unit-velero belongs to site elsewhere, not to unit: give this"
     )
     assert listing(bare.server) == before
-    assert exported(bare).get("resources") in (None, []) or len(exported(bare)["resources"]) == 1
+    # Asking the engine for the own state needs a provider of the engine's own.
+    left = {one["type"] for one in exported(bare).get("resources") or []}
+    assert left <= {"pulumi:pulumi:Stack", "pulumi:providers:pulumi"}
