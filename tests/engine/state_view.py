@@ -14,7 +14,7 @@ _HISTORY = {
     "created", "modified", "id", "importID", "sequenceNumber", "sourcePosition", "stackTrace",
 }  # fmt: skip
 _BUCKET = "minio:index/s3Bucket:S3Bucket"
-# Inputs that only the run has which made the bucket; one that found it there has the others.
+# What only the run knows that made the bucket; one that found it there does not read it.
 _OF_ITS_MAKER = {"__defaults", "acl", "bucketPrefix", "forceDestroy", "objectLocking", "quota"}
 # The drill's receipt has a run id, times and durations.
 _RECEIPT_HOLDERS = {"drill-store"}
@@ -78,6 +78,7 @@ def _of_resource(resource: dict[str, Any]) -> dict[str, Any]:
     if str(resource["type"]) == _BUCKET:
         given = kept.get("inputs") or {}
         kept["inputs"] = {key: one for key, one in given.items() if key not in _OF_ITS_MAKER}
+        outputs = {key: one for key, one in outputs.items() if key not in _OF_ITS_MAKER}
     for key in ("id", "drills", "verdict"):
         outputs.pop(key, None)
     if name_of(resource) in _RECEIPT_HOLDERS:
