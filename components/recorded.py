@@ -4,13 +4,16 @@ A program does not see its state. The engine gives any stack's resources to a pr
 also its own: as the last update left them, however it ended.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 
 _PARTS_OF_A_URN = 5  # urn, stack, project, types, name
+ATTEMPTS = 6
+PAUSE_SECONDS = 0.3
 IDENTITY = ("command:local:Command", "cluster-identity")
 
 
@@ -38,6 +41,11 @@ def parse(outputs: Mapping[str, Any]) -> Recorded:
     return Recorded(frozenset(by_name), uid or None)
 
 
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def own_state() -> Recorded:
     """The record of the stack that runs; empty before its first update.
 
@@ -45,13 +53,30 @@ def own_state() -> Recorded:
         pulumi.RunError: the engine does not give it.
     """
     name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
-    token = "pulumi:pulumi:readStackResourceOutputs"  # noqa: S105  (a function's name)
-    try:
-        found = pulumi.runtime.invoke(token, {"stackName": name}).value
-    except Exception as error:  # the SDK raises nothing narrower
-        raise pulumi.RunError(
-            f"the state of stack {name} cannot be read, so that its cluster is not known "
-            f"({type(error).__name__}): run `pulumi stack` to see why"
-        ) from error
+    found = retried(lambda: _outputs_of(name), name, time.sleep)
     outputs = found.get("outputs") if isinstance(found, Mapping) else None
     return parse(outputs if isinstance(outputs, Mapping) else {})
+
+
+def _outputs_of(name: str) -> object:
+    token = "pulumi:pulumi:readStackResourceOutputs"  # noqa: S105  (a function's name)
+    return pulumi.runtime.invoke(token, {"stackName": name}).value
+
+
+def retried(read: Callable[[], object], name: str, pause: Callable[[float], None]) -> object:
+    """What `read` gives. The engine writes the state while it is read: a torn one is read again.
+
+    Raises:
+        pulumi.RunError: it failed every time.
+    """
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            return read()
+        except Exception as error:  # the SDK raises nothing narrower
+            if not left:
+                raise pulumi.RunError(
+                    f"the state of stack {name} cannot be read, so that what it has is not known "
+                    f"({_first_line(error)}): run `pulumi stack` to see why"
+                ) from error
+            pause(PAUSE_SECONDS)
+    raise AssertionError("the last attempt returns or raises")

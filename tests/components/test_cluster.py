@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
+import pulumi
 import pytest
 
 from components import cluster as component
 from components.cluster import findings, identity_fault
-from components.recorded import Recorded, parse
+from components.recorded import Recorded, parse, retried
 from components.settings import ClusterSettings, Settings, SettingsError, load
 from kube.facts import Node
 from tests.components.cluster_facts import OTHER_UID, UID, facts, seen
@@ -180,3 +181,27 @@ def test_the_guards_urn_is_what_the_next_run_looks_for() -> None:
 )
 def test_a_state_without_the_guards_answer_remembers_no_cluster(outputs: dict[str, Any]) -> None:
     assert parse(outputs).cluster_uid is None
+
+
+def test_a_state_that_is_just_being_written_is_read_again() -> None:
+    answers: list[object] = [ValueError("torn"), ValueError("torn"), {"outputs": {}}]
+
+    def read() -> object:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    pauses: list[float] = []
+    assert retried(read, "o/p/s", pauses.append) == {"outputs": {}}
+    assert len(pauses) == 2
+
+
+def test_a_state_that_can_never_be_read_is_one_sentence() -> None:
+    def read() -> object:
+        raise ValueError("no such stack")
+
+    with pytest.raises(
+        pulumi.RunError, match=r"state of stack o/p/s cannot be read.*no such stack"
+    ):
+        retried(read, "o/p/s", lambda _: None)
