@@ -75,7 +75,10 @@ def parse(text: str, context: str = "") -> Kubeconfig:
 
 
 def _fault(text: str) -> ClusterError:
-    return ClusterError(Cause.KUBECONFIG, f"the kubeconfig cannot be used: {text}")
+    # Names in the file may hold line breaks; a fault is one line.
+    return ClusterError(
+        Cause.KUBECONFIG, f"the kubeconfig cannot be used: {' '.join(text.split())}"
+    )
 
 
 def _mapping(text: str) -> Mapping[str, Any]:

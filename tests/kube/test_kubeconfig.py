@@ -90,3 +90,7 @@ def test_a_context_without_its_user_is_refused() -> None:
 )
 def test_whatever_stands_in_the_file_is_refused_in_a_sentence(content: Any) -> None:
     fault_of(yaml.safe_dump(content))
+
+
+def test_a_name_with_a_line_break_makes_no_second_line() -> None:
+    fault_of("clusters: null\ncurrent-context: 'a\n\n  b'\n")
