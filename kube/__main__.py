@@ -29,7 +29,7 @@ def main(arguments: Sequence[str], stdin: str | None = None) -> int:
         print(USAGE, file=sys.stderr)
         return 2
     try:
-        request = read(sys.stdin.read() if stdin is None else stdin)
+        request = read(Request, sys.stdin.read() if stdin is None else stdin)
         client = _client(request)
         return _identity(client, request) if arguments[0] == "identity" else _facts(client)
     except PayloadError as error:

@@ -1,7 +1,7 @@
-"""The JSON that `python -m kube` reads on stdin: parsed, validated, its secret hidden."""
+"""The JSON that this package's commands read on stdin: parsed, validated, its secret hidden."""
 
 import json
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -21,10 +21,13 @@ class Request(BaseModel):
     uid: str = ""
 
 
-def read(text: str) -> Request:
+AnyForm = TypeVar("AnyForm", bound=BaseModel)
+
+
+def read(form: type[AnyForm], text: str) -> AnyForm:
     """The request in `text`. Raises PayloadError; offending values are never repeated."""
     try:
-        return Request.model_validate(json.loads(text))
+        return form.model_validate(json.loads(text))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         key = ".".join(str(part) for part in first["loc"]) or "input"

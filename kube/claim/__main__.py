@@ -12,14 +12,14 @@ import sys
 from collections.abc import Sequence
 
 from kube.claim.binding import ClaimError, find, settle
-from kube.claim.request import ClaimRequest, read
+from kube.claim.request import ClaimRequest
 from kube.claim.volumes import ClusterVolumes
 from kube.client import connect
 from kube.errors import Cause, ClusterError, cluster_error
 from kube.facts import cluster_uid
 from kube.identity import mismatch
 from kube.kubeconfig import parse
-from kube.payload import PayloadError
+from kube.payload import PayloadError, read
 
 USAGE = "usage: python -m kube.claim find | settle < request.json"
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str], stdin: str | None = None) -> int:
         print(USAGE, file=sys.stderr)
         return 2
     try:
-        request = read(sys.stdin.read() if stdin is None else stdin)
+        request = read(ClaimRequest, sys.stdin.read() if stdin is None else stdin)
         print(_run(arguments[0], request))
     except PayloadError as error:
         print(f"kube.claim {arguments[0]}: {error}", file=sys.stderr)

@@ -1,12 +1,11 @@
 """The JSON that `python -m kube.claim` reads on stdin."""
 
-import json
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from kube.claim.binding import Wanted
-from kube.payload import PayloadError, Request
+from kube.payload import Request
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -22,15 +21,3 @@ class ClaimRequest(Request):
 
     def wanted(self) -> Wanted:
         return Wanted(self.site, self.namespace, self.claim, self.volume)
-
-
-def read(text: str) -> ClaimRequest:
-    """The request in `text`. Raises PayloadError; offending values are never repeated."""
-    try:
-        return ClaimRequest.model_validate(json.loads(text))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "input"
-        raise PayloadError(f"{key}: {first['msg'][:1].lower()}{first['msg'][1:]}") from None
-    except ValueError:
-        raise PayloadError("stdin is no JSON: give one JSON object") from None

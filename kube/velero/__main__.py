@@ -17,12 +17,12 @@ from collections.abc import Callable, Sequence
 
 from kube.client import Clock, connect
 from kube.errors import Cause, ClusterError
-from kube.payload import PayloadError
+from kube.payload import PayloadError, read
 from kube.velero.api import Velero, VeleroError
 from kube.velero.backups import first_backup
 from kube.velero.leaving import leave
 from kube.velero.locations import remove_former_secrets, wait_available
-from kube.velero.request import Available, Enabled, FirstBackup, Leave, Request, read
+from kube.velero.request import Available, Enabled, FirstBackup, Leave, Request
 from kube.velero.schedules import wait_enabled
 from kube.velero.server import check_plugins
 from kube.writer import open_writer

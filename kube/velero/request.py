@@ -1,13 +1,11 @@
 """The JSON that `python -m kube.velero` reads on stdin: parsed, validated, its secret hidden."""
 
-import json
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from kube.kubeconfig import Kubeconfig
 from kube.kubeconfig import parse as parse_kubeconfig
-from kube.payload import PayloadError
 
 ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
 
@@ -58,18 +56,3 @@ class Leave(Request):
 
     locations: tuple[ObjectName, ...]
     restores: bool = True
-
-
-AnyRequest = TypeVar("AnyRequest", bound=Request)
-
-
-def read(kind: type[AnyRequest], text: str) -> AnyRequest:
-    """The request in `text`. Raises PayloadError; offending values are never repeated."""
-    try:
-        return kind.model_validate(json.loads(text))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "input"
-        raise PayloadError(f"{key}: {first['msg'][:1].lower()}{first['msg'][1:]}") from None
-    except ValueError:
-        raise PayloadError("stdin is no JSON: give one JSON object") from None

@@ -9,8 +9,8 @@ import pytest
 
 from kube.claim.__main__ import main
 from kube.claim.binding import CLAIM_LABEL, ClaimError, Object, Wanted, find, settle
-from kube.claim.request import read
-from kube.payload import PayloadError
+from kube.claim.request import ClaimRequest
+from kube.payload import PayloadError, read
 from tests.support.kube_api import KubeApi
 
 BY_SOURCE = Wanted("dev", "object-store", "minio-data", "object-store-minio")
@@ -185,7 +185,7 @@ def test_two_earlier_volumes_are_a_question_for_a_person() -> None:
 )
 def test_bad_input_is_one_sentence_without_the_kubeconfig(text: str, said: str) -> None:
     with pytest.raises(PayloadError, match=said) as caught:
-        read(text)
+        read(ClaimRequest, text)
     assert "SENTINEL" not in str(caught.value)
 
 
