@@ -24,6 +24,7 @@ def up(session: Session, extra: Sequence[str], *, preview_first: bool = False) -
     before = verdicts.kept(session.receipts)
     code = session.engine.run("up", "-s", session.stack, *questions, *extra)
     if code and _took_over(session):
+        session.say("what was there already is ours and now in the state; updating once more")
         code = session.engine.run("up", "-s", session.stack, *questions, *extra)
     if code:
         _say_table(session, verdicts.of_files(verdicts.kept(session.receipts) - before))

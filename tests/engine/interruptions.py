@@ -50,6 +50,15 @@ class Interrupted:
     output: str
     processes: list[Process]
 
+    @property
+    def failed(self) -> bool:
+        """Whether the kill was seen: the run failed, or it said what it took over and began anew.
+
+        A driver that survives does the latter when an object was made just before its answer was
+        lost; the run as a whole may then end well.
+        """
+        return self.code != 0 or "\n  adopt: " in self.output
+
     def left(self) -> list[Process]:
         """Processes of that run that still live."""
         return [process for process in self.processes if process.alive]

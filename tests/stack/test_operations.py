@@ -274,7 +274,10 @@ def test_an_update_that_meets_an_object_of_ours_takes_it_over_and_tries_again(st
     fails_once(stage)
     assert operations.up(stage.session, []) == 0
     assert len(stage.engine.named("up")) == 2
-    assert stage.said == ["  adopt: store-1: Secret velero/store-1 carries our mark"]
+    assert stage.said == [
+        "  adopt: store-1: Secret velero/store-1 carries our mark",
+        "what was there already is ours and now in the state; updating once more",
+    ]
     (document,) = (json.loads(text) for text in stage.engine.imported)
     assert document["deployment"]["resources"][-1]["id"] == "velero/store-1"
 

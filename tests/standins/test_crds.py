@@ -1,6 +1,7 @@
 """The lab's snapshot CRDs take every object that the official ones take."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,12 +106,11 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeApi]:
 
 
 def _wait_established(api: KubeApi, name: str) -> None:
-    import time  # noqa: PLC0415
-
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        conditions = api.request("GET", f"{CRDS}/{name}").get("status", {}).get("conditions", [])
-        states = {one["type"]: one["status"] for one in conditions}
+        # A definition that no controller has looked at yet says "conditions": null.
+        status = api.request("GET", f"{CRDS}/{name}").get("status") or {}
+        states = {one["type"]: one["status"] for one in status.get("conditions") or ()}
         if states.get("Established") == "True":
             return
         time.sleep(0.2)
