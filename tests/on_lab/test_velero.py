@@ -3,6 +3,7 @@
 import json
 import subprocess
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -164,17 +165,24 @@ def test_an_api_server_that_restarts_in_the_middle_is_no_end(cluster_lab: Lab, s
     saved.up()
 
 
-def test_after_destroy_an_empty_state_finds_every_backup(saved: Site) -> None:
+@pytest.fixture
+def notes(saved: Site) -> Iterator[str]:
+    """A namespace whose volume wants to be copied: left behind, it would spoil other backups."""
+    yield "notes"
+    kubectl(saved, "delete", "namespace", "notes", "--ignore-not-found", "--timeout=300s")
+
+
+def test_after_destroy_an_empty_state_finds_every_backup(saved: Site, notes: str) -> None:
     """Copied files can be read only with the same repository password."""
     saved.configure(velero={"nodeAgent": "on"})
     saved.up()
     manifest = NOTES.read_text().replace("DEMO_IMAGE", "docker.io/lab/demo:1")
     kubectl(saved, "apply", "-f", "-", stdin=manifest)
-    ready(saved, "notes")
-    kubectl(saved, "-n", "notes", "exec", "notes", "--", "sh", "-c", "echo kept > /pgdata/row")
-    backup = ["velero", "backup", "create", "notes-1", "--include-namespaces", "notes", "--wait"]
+    ready(saved, notes)
+    kubectl(saved, "-n", notes, "exec", "notes", "--", "sh", "-c", "echo kept > /pgdata/row")
+    backup = ["velero", "backup", "create", "notes-1", "--include-namespaces", notes, "--wait"]
     assert "Completed" in tool(saved, *backup).text
-    kubectl(saved, "delete", "namespace", "notes", "--timeout=300s")
+    kubectl(saved, "delete", "namespace", notes, "--timeout=300s")
 
     done = saved.driver("destroy", "--yes")
     assert done.code == 0, done.text[-4000:]
@@ -188,8 +196,8 @@ def test_after_destroy_an_empty_state_finds_every_backup(saved: Site) -> None:
         time.sleep(5)
     restore = ["velero", "restore", "create", "--from-backup", "notes-1", "--wait"]
     assert "status: Completed" in tool(saved, *restore).text
-    ready(saved, "notes")
-    assert kubectl(saved, "-n", "notes", "exec", "notes", "--", "cat", "/pgdata/row") == "kept\n"
+    ready(saved, notes)
+    assert kubectl(saved, "-n", notes, "exec", "notes", "--", "cat", "/pgdata/row") == "kept\n"
     assert saved.outputs()["drills"]["store"]["verdict"] == "proven"
 
 
