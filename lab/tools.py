@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -130,8 +130,9 @@ class _Builds:
             shared(self.cache / "locks" / "go-build.lock") as in_use,
             ThreadPoolExecutor(jobs(os.cpu_count() or 1)) as pool,
         ):
-            pending = [pool.submit(self._one, name, in_use, progress) for name in names]
+            pending: list[Future[None]] = []
             try:
+                pending += [pool.submit(self._one, name, in_use, progress) for name in names]
                 for build in wait(pending, return_when=FIRST_EXCEPTION).done:
                     build.result()
             except BaseException:
@@ -185,6 +186,9 @@ class _Builds:
             )
             with self._guard:
                 self._running.add(process)
+                # A stop request that came while the process was being made has not met it.
+                if self._stopping.is_set():
+                    process.send_signal(signal.SIGTERM)
             code = process.wait()
             with self._guard:
                 self._running.discard(process)

@@ -49,6 +49,7 @@ while [ -n "$(pods)" ] && [ "$tries" -lt 20 ]; do
 done
 left=$(pods)
 [ -z "$left" ] || kill -KILL $left 2>/dev/null
+# A shim outlives its pod for a while and would hold the shutdown up as well; there may be none.
 pkill -KILL containerd-shim || true
 """
 

@@ -2,9 +2,11 @@
 
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,6 +135,36 @@ def test_a_stop_request_ends_the_build_too(checkout: FakeCheckout, tmp_path: Pat
     assert compiler.exists()
     run.terminate()
     run.communicate(timeout=SECONDS)
+    wait_until(lambda: not compiler.exists(), "the build has ended")
+    assert checkout.stored == []
+
+
+def test_a_stop_request_meets_a_build_that_is_just_being_started(
+    checkout: FakeCheckout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    gate.touch()
+    monkeypatch.setenv("FAKE_GO_WAIT", str(gate))
+    stopped = threading.Event()
+    stop, popen = tools._Builds._stop, subprocess.Popen
+
+    def stop_and_say(builds: tools._Builds) -> None:
+        stop(builds)
+        stopped.set()
+
+    def start_and_be_interrupted(command: list[str], **kwargs: Any) -> Any:
+        process = popen(command, **kwargs)
+        if threading.current_thread() is not threading.main_thread():
+            wait_until(lambda: len(checkout.builds) == 1, "the build has begun")
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            assert stopped.wait(SECONDS)
+        return process
+
+    monkeypatch.setattr(tools._Builds, "_stop", stop_and_say)
+    monkeypatch.setattr(tools.subprocess, "Popen", start_and_be_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tools.ensure(["thing"], checkout.root)
+    compiler = Path("/proc", checkout.builds[0].split()[0])
     wait_until(lambda: not compiler.exists(), "the build has ended")
     assert checkout.stored == []
 
