@@ -1,18 +1,23 @@
 """Velero on the real cluster by the program: proven, quiet, healed, found again by a new state."""
 
 import json
+import os
+import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import yaml
 
+from lab import cgroups
 from tests.on_lab.site import ROOT, Done, Lab, Site, run
 
 pytestmark = pytest.mark.lab
 NOTES = ROOT / "docs" / "how-to" / "examples" / "notes.yaml"
+CSI_APP = NOTES.with_name("csi-app.yaml")
 WAIT_SECONDS = 300
 
 
@@ -138,31 +143,88 @@ def shown(events: str) -> set[str]:
     return found
 
 
-def test_an_api_server_that_restarts_in_the_middle_is_no_end(cluster_lab: Lab, saved: Site) -> None:
+def interrupted_up(site: Site, disturb: Callable[[], None], pause: float) -> None:
+    """An `up` with one more schedule; `disturb` acts while it runs, again and again."""
     more = {"nightly": {"cron": "30 1 * * *", "ttl": "240h"}}
-    content = yaml.safe_load(saved.config_file.read_text())
+    content = yaml.safe_load(site.config_file.read_text())
     content["config"]["backstop:velero"]["schedules"] = more
-    saved.config_file.write_text(yaml.safe_dump(content))
+    site.config_file.write_text(yaml.safe_dump(content))
     running = subprocess.Popen(
-        [saved.environment["BACKSTOP_PYTHON"], "-m", "stack", "up", "-s", saved.stack],
-        cwd=saved.directory, env=saved.environment,
+        [site.environment["BACKSTOP_PYTHON"], "-m", "stack", "up", "-s", site.stack],
+        cwd=site.directory, env=site.environment,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     deadline = time.monotonic() + WAIT_SECONDS
     try:
         while running.poll() is None and time.monotonic() < deadline:
-            cluster_lab.on("cp1", "systemctl restart kube-apiserver")
-            time.sleep(12)
+            disturb()
+            time.sleep(pause)
     finally:
         running.terminate()
         running.wait(timeout=120)
-    answered = cluster_lab.lab("up", "--host", "cp1")
+
+
+def assert_converges(lab: Lab, site: Site) -> None:
+    answered = lab.lab("up", "--host", "cp1")
     assert answered.code == 0, answered.text
-    saved.up()
-    saved.quiet()
-    assert "nightly" in tool(saved, "velero", "schedule", "get").text
+    site.up()
+    site.quiet()
+    assert "nightly" in tool(site, "velero", "schedule", "get").text
+    site.reset()
+    site.up()
+
+
+def test_an_api_server_that_restarts_in_the_middle_is_no_end(cluster_lab: Lab, saved: Site) -> None:
+    interrupted_up(saved, lambda: cluster_lab.on("cp1", "systemctl restart kube-apiserver"), 12)
+    assert_converges(cluster_lab, saved)
+
+
+def test_a_node_without_power_in_the_middle_is_no_end(cluster_lab: Lab, saved: Site) -> None:
+    """The node is cut off 8 s into the run, when the preflight is over, and stays off."""
+    began = time.monotonic()
+
+    def cut() -> None:
+        if time.monotonic() - began < 8:
+            return
+        for process in cgroups.processes(f"{cluster_lab.instance}/cp1"):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+    interrupted_up(saved, cut, 1)
+    assert_converges(cluster_lab, saved)
+
+
+@pytest.fixture
+def moved(saved: Site) -> Iterator[str]:
+    yield "csi-app"
+    kubectl(saved, "delete", "namespace", "csi-app", "--ignore-not-found", "--timeout=300s")
     saved.reset()
     saved.up()
+
+
+def test_the_data_mover_brings_a_volume_back_out_of_the_store(saved: Site, moved: str) -> None:
+    classes = [{"driver": "driver.longhorn.io", "name": "longhorn-snap", "type": "snap"}]
+    saved.configure(snapshots={"classes": [{**classes[0], "default": True}]})
+    saved.configure(velero={"snapshotMoveData": True, "nodeAgent": "on"})
+    saved.up()
+    saved.quiet()
+    manifest = CSI_APP.read_text().replace("DEMO_IMAGE", "docker.io/lab/demo:1")
+    kubectl(saved, "apply", "-f", "-", stdin=manifest)
+    ready(saved, moved, "csi-nginx")
+    file = "/mnt/longhorndisk/hello"
+    kubectl(saved, "-n", moved, "exec", "csi-nginx", "--", "sh", "-c", f"echo moved > {file}; sync")
+    backup = ["velero", "backup", "create", "moved-1", "--include-namespaces", moved]
+    done = tool(saved, *backup, "--snapshot-move-data", "--wait")
+    assert "status: Completed" in done.text, done.text
+    uploads = json.loads(kubectl(saved, "-n", "velero", "get", "datauploads", "-o", "json"))[
+        "items"
+    ]
+    assert [one["status"]["phase"] for one in uploads] == ["Completed"]
+    kubectl(saved, "delete", "namespace", moved, "--timeout=300s")
+    restore = ["velero", "restore", "create", "--from-backup", "moved-1", "--wait"]
+    assert "status: Completed" in tool(saved, *restore).text
+    ready(saved, moved, "csi-nginx")
+    assert kubectl(saved, "-n", moved, "exec", "csi-nginx", "--", "cat", file) == "moved\n"
 
 
 @pytest.fixture
@@ -201,8 +263,8 @@ def test_after_destroy_an_empty_state_finds_every_backup(saved: Site, notes: str
     assert saved.outputs()["drills"]["store"]["verdict"] == "proven"
 
 
-def ready(site: Site, name: str) -> None:
+def ready(site: Site, namespace: str, pod: str = "") -> None:
     kubectl(
-        site, "-n", name, "wait", "--for=condition=Ready", f"pod/{name}",
+        site, "-n", namespace, "wait", "--for=condition=Ready", f"pod/{pod or namespace}",
         f"--timeout={WAIT_SECONDS}s",
     )  # fmt: skip
