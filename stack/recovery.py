@@ -145,6 +145,8 @@ def _looked_at(resource: Resource, site: str, look: Look) -> Step | None:
 def _why_repeatable(resource: Resource) -> str:
     """Why a resource may just be created again, "" if it may not."""
     token = str(resource["type"])
+    if resource.get("custom") is False:
+        return "a component exists in the state only"
     if token.startswith(COMMAND_PREFIX):
         return "the command runs again"
     if token.startswith(PROVIDER_PREFIX):

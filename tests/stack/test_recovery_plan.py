@@ -80,6 +80,13 @@ def test_what_a_second_create_writes_over_is_cleared_without_a_look(token: str) 
     assert step.action is Action.CLEAR
 
 
+@pytest.mark.parametrize("token", ["backstop:index:StoreAccess", "pulumi:pulumi:Stack"])
+def test_a_component_exists_in_the_state_only_and_is_cleared(token: str) -> None:
+    state = made.state(creating=[made.resource(token, "x", custom=False)])
+    (step,) = plan(state, "dev", NotAsked())
+    assert (step.action, step.why) == (Action.CLEAR, "a component exists in the state only")
+
+
 def test_a_bucket_that_was_never_made_is_cleared() -> None:
     step = only_step(made.bucket("dev-velero"), facts=None)
     assert step.action is Action.CLEAR
