@@ -1,40 +1,55 @@
-"""Reads of a cluster's API, from the text of a kubeconfig: bounded in time, one error each.
+"""Reads of a cluster's API: bounded in time, one error each. Nothing here writes."""
 
-The official client does credentials and TLS; it is imported when the first client is made, so that
-a site without a cluster does not pay for it. Nothing here writes.
-"""
-
-import base64
-import binascii
-import contextlib
 import datetime
 import json
-import ssl
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
-from cryptography import x509
-
+from kube.connection import (
+    Exchange,
+    Stream,
+    api_client,
+    certificate_end,
+    exchange_of,
+    stream_of,
+)
 from kube.errors import RETRIED, Cause, ClusterError, classify, cluster_error, expired, refused
 from kube.kubeconfig import Kubeconfig
 
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 30.0
 # An API server that restarts is back within this; one that is down is told so after it.
 PATIENCE_SECONDS = 20.0
 PAGE = 500
+# How often a listing that grew too old while it was read is begun again.
+RESTARTS = 3
 _SUCCESS = range(200, 300)
+_LONGEST_REFUSAL = 65536
 # Names and labels only: a cluster's CRDs alone are megabytes.
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 Send = Callable[[str, Mapping[str, str], str], tuple[int, bytes]]
 """(path, query, accept) -> (HTTP status, body). Raises what urllib3 and the TLS library raise."""
 
-Exchange = Callable[[str, str, Mapping[str, str], Mapping[str, str], bytes], tuple[int, bytes]]
-"""(method, path, query, headers, body) -> (HTTP status, body). Raises as `Send` does."""
+Object = Mapping[str, Any]
+"""An object as the API server gives it."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a collection, and the state of the cluster it belongs to.
+
+    `anew`: the listing had to begin again with this page; every page before it is void.
+    """
+
+    items: list[dict[str, Any]]
+    resource_version: str
+    anew: bool = False
+
+
+class SilenceError(ClusterError):
+    """An answer that was still coming went silent without an end."""
 
 
 @dataclass(frozen=True)
@@ -53,42 +68,139 @@ class Client:
         send: Send,
         server: str,
         *,
+        stream: Stream | None = None,
         clock: Clock | None = None,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self.server = server
         self._send = send
+        self._stream = stream
         self._clock = clock or Clock()
         self._patience = patience
 
-    def get(self, path: str) -> dict[str, Any]:
+    def get(self, path: str, *, accept: str = "application/json") -> dict[str, Any]:
         """One object. Raises ClusterError, of cause MISSING if it does not exist."""
-        return self._ask(path, {}, "application/json")
+        return self._ask(path, {}, accept)
 
     def list(
-        self, path: str, *, metadata_only: bool = False, labels: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        metadata_only: bool = False,
+        labels: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
     ) -> list[dict[str, Any]]:
         """Every object of a collection, page by page; empty if the cluster has no such kind.
 
-        `labels`: only objects that carry all of them.
+        `labels`: only objects that carry all of them. `fields`: only objects with these values.
         """
-        accept = _METADATA_ONLY if metadata_only else "application/json"
-        query = {"limit": str(PAGE)}
-        if labels:
-            query["labelSelector"] = ",".join(f"{key}={value}" for key, value in labels.items())
         found: list[dict[str, Any]] = []
+        try:
+            for page in self.pages(path, metadata_only=metadata_only, labels=labels, fields=fields):
+                found = page.items if page.anew else found + page.items
+        except ClusterError as error:
+            if error.cause is Cause.MISSING:
+                return []
+            raise
+        return found
+
+    def pages(
+        self,
+        path: str,
+        *,
+        metadata_only: bool = False,
+        labels: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
+        limit: int = PAGE,
+    ) -> Iterator[Page]:
+        """A collection in parts of `limit` objects, of which one is held at a time.
+
+        A listing that takes longer than the cluster keeps its history (five minutes by default) is
+        begun again up to RESTARTS times; `Page.anew` says so.
+
+        Raises:
+            ClusterError: of cause MISSING if the cluster has no such kind.
+        """
+        first = {"limit": str(limit), **_selection(labels, fields)}
+        accept = _METADATA_ONLY if metadata_only else "application/json"
+        following, anew, restarts = "", False, RESTARTS
         while True:
+            query = {**first, "continue": following} if following else first
             try:
                 page = self._ask(path, query, accept)
             except ClusterError as error:
-                if error.cause is Cause.MISSING:
-                    return []
-                raise
-            found += page.get("items") or []
-            following = (page.get("metadata") or {}).get("continue")
+                if error.cause is not Cause.GONE or not following or not restarts:
+                    raise
+                following, anew, restarts = "", True, restarts - 1
+                continue
+            metadata = page.get("metadata") or {}
+            yield Page(page.get("items") or [], str(metadata.get("resourceVersion") or ""), anew)
+            following, anew = str(metadata.get("continue") or ""), False
             if not following:
-                return found
-            query = {**query, "continue": str(following)}
+                return
+
+    def watch(
+        self,
+        path: str,
+        *,
+        since: str,
+        labels: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
+        seconds: float,
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Changes of a collection after the state `since`: (ADDED, MODIFIED or DELETED, object).
+
+        Ends after `seconds` of silence or so at the latest, or when the server ends it.
+
+        Raises:
+            ClusterError: of cause GONE if the server does not know that state any more; or the
+                connection breaks.
+        """
+        query = {
+            "watch": "1",
+            "resourceVersion": since,
+            "timeoutSeconds": str(max(1, math.ceil(seconds))),
+            **_selection(labels, fields),
+        }
+        try:
+            for line in _lines(self.stream(path, query, silence=seconds)):
+                yield self._event(line)
+        except SilenceError:
+            return
+
+    def stream(self, path: str, query: Mapping[str, str], *, silence: float) -> Iterator[bytes]:
+        """The body of an answer as it comes, in chunks; close the iterator to break it off.
+
+        Asked once, without patience: only the caller knows what half an answer is worth.
+
+        Raises:
+            SilenceError: nothing came for `silence` seconds.
+            ClusterError: refused, or cut off; never a short answer that looks whole.
+        """
+        from urllib3.exceptions import HTTPError, ReadTimeoutError  # noqa: PLC0415  (slow)
+
+        if self._stream is None:
+            raise cluster_error(Cause.OTHER, self.server, "this client reads no streams")
+        try:
+            status, body = self._stream(path, query, silence)
+            if status not in _SUCCESS:
+                raise refused(status, b"".join(body)[:_LONGEST_REFUSAL], self.server)
+            yield from body
+        except ReadTimeoutError as error:
+            text = str(cluster_error(Cause.UNREACHABLE, self.server))
+            raise SilenceError(Cause.UNREACHABLE, text) from error
+        except (HTTPError, OSError) as error:
+            raise classify(error, self.server) from error
+
+    def _event(self, line: bytes) -> tuple[str, dict[str, Any]]:
+        try:
+            event = json.loads(line)
+            kind, found = str(event["type"]), dict(event["object"])
+        except (ValueError, KeyError, TypeError):
+            raise cluster_error(Cause.NO_API, self.server, "no watch event") from None
+        if kind == "ERROR":
+            raise refused(int(found.get("code") or 0), json.dumps(found).encode(), self.server)
+        return kind, found
 
     def _ask(self, path: str, query: Mapping[str, str], accept: str) -> dict[str, Any]:
         deadline = self._clock.now() + self._patience
@@ -103,7 +215,7 @@ class Client:
             wait = min(wait * 2, 4.0)
 
     def _once(self, path: str, query: Mapping[str, str], accept: str) -> dict[str, Any]:
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415  (see the module's text)
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415  (slow to import)
 
         try:
             status, body = self._send(path, query, accept)
@@ -129,81 +241,33 @@ def connect(kubeconfig: Kubeconfig, *, patience: float = PATIENCE_SECONDS) -> Cl
     ended = certificate_end(kubeconfig)
     if ended is not None and ended < datetime.datetime.now(datetime.UTC):
         raise expired(ended, kubeconfig.server)
-    return Client(_sender(kubeconfig), kubeconfig.server, patience=patience)
+    api = api_client(kubeconfig)
+    return Client(
+        _sender(exchange_of(api)), kubeconfig.server, stream=stream_of(api), patience=patience
+    )
 
 
-def certificate_end(kubeconfig: Kubeconfig) -> datetime.datetime | None:
-    """When the client certificate ends; None if the credential is another or cannot be read."""
-    encoded = kubeconfig.user.get("client-certificate-data")
-    if not encoded:
-        return None
-    with contextlib.suppress(ValueError, TypeError, binascii.Error):
-        pem = base64.b64decode(encoded)
-        return x509.load_pem_x509_certificate(pem).not_valid_after_utc
-    return None
-
-
-def api_client(kubeconfig: Kubeconfig) -> Any:  # noqa: ANN401  (the official client is untyped)
-    """The official client with the kubeconfig's credential and CA. Raises ClusterError."""
-    from kubernetes.client import ApiClient, Configuration  # noqa: PLC0415  (slow to import)
-    from kubernetes.config import ConfigException  # noqa: PLC0415
-    from kubernetes.config.kube_config import KubeConfigLoader  # noqa: PLC0415
-
-    configuration = Configuration()
-    try:
-        KubeConfigLoader(kubeconfig.content).load_and_set(configuration)
-        # The pool would load them with the first request, and the fault would look like the net's.
-        trust = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-        if configuration.cert_file:
-            trust.load_cert_chain(configuration.cert_file, configuration.key_file)
-        return ApiClient(configuration)
-    except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
-        raise ClusterError(
-            Cause.KUBECONFIG,
-            "the kubeconfig cannot be used: its credential or CA cannot be loaded "
-            f"({type(error).__name__}); take the cluster's own",
-        ) from None  # the message may hold what stands there
-
-
-def _sender(kubeconfig: Kubeconfig) -> Send:
-    exchange = open_exchange(kubeconfig)
-
+def _sender(exchange: Exchange) -> Send:
     def send(path: str, query: Mapping[str, str], accept: str) -> tuple[int, bytes]:
         return exchange("GET", path, query, {"Accept": accept}, b"")
 
     return send
 
 
-def open_exchange(kubeconfig: Kubeconfig) -> Exchange:
-    """Single requests with the kubeconfig's credential, never repeated here. Nothing is sent yet.
+def _selection(
+    labels: Mapping[str, str] | None, fields: Mapping[str, str] | None
+) -> dict[str, str]:
+    chosen = {"labelSelector": labels, "fieldSelector": fields}
+    return {
+        key: ",".join(f"{name}={value}" for name, value in held.items())
+        for key, held in chosen.items()
+        if held
+    }
 
-    Raises:
-        ClusterError: the credential cannot be loaded.
-    """
-    import urllib3  # noqa: PLC0415  (slow to import)
 
-    api = api_client(kubeconfig)
-    timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
-
-    def exchange(
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        headers: Mapping[str, str],
-        body: bytes,
-    ) -> tuple[int, bytes]:
-        signed = dict(headers)
-        api.update_params_for_auth(signed, [], ["BearerToken"])
-        # The pool below the client: its own call hides a failed handshake in an empty answer.
-        answer = api.rest_client.pool_manager.request(
-            method,
-            api.configuration.host + path + (f"?{urlencode(query)}" if query else ""),
-            body=body or None,
-            headers=signed,
-            timeout=timeout,
-            retries=False,  # ours wait in between, and know what is worth it
-            redirect=False,
-        )
-        return int(answer.status), bytes(answer.data)
-
-    return exchange
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Whole lines of a stream; one that was cut off is none."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from filter(None, whole)

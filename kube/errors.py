@@ -6,6 +6,7 @@ is one sentence with the cure. Callers decide by `cause`, never by text.
 
 import datetime
 import json
+import re
 import ssl
 from collections.abc import Iterator
 from enum import StrEnum
@@ -24,6 +25,15 @@ class Cause(StrEnum):
     CREDENTIAL_REFUSED = "credential-refused"
     FORBIDDEN = "forbidden"
     MISSING = "missing"
+    EXISTS = "exists"
+    CONFLICT = "conflict"
+    GONE = "gone"
+    INVALID = "invalid"
+    QUOTA = "quota-exceeded"
+    WEBHOOK_REFUSED = "webhook-refused"
+    WEBHOOK_FAILED = "webhook-failed"
+    ADMISSION = "admission-refused"
+    TERMINATING = "namespace-terminating"
     BUSY = "busy"
     NO_API = "no-api"
     OTHER = "other"
@@ -68,6 +78,29 @@ _SENTENCES = {
         "administrator's"
     ),
     Cause.MISSING: "{at} has no such object ({detail})",
+    Cause.EXISTS: "{at} has an object of that name already ({detail})",
+    Cause.CONFLICT: (
+        "the object is no longer as it was read, or is another one of its name ({detail}); read it "
+        "again"
+    ),
+    Cause.GONE: "{at} does not hold that state of its objects any more ({detail}); list them anew",
+    Cause.INVALID: "the API server at {at} refuses the request as invalid ({detail}); correct it",
+    Cause.QUOTA: (
+        "a quota of the namespace is used up ({detail}); raise it, or remove what it counts"
+    ),
+    Cause.WEBHOOK_REFUSED: (
+        "an admission webhook of the cluster refuses the object ({detail}); do what it asks for, "
+        "or leave the namespace out of its rules"
+    ),
+    Cause.WEBHOOK_FAILED: (
+        "an admission webhook of the cluster does not answer ({detail}); start what serves it, or "
+        "remove its configuration"
+    ),
+    Cause.ADMISSION: (
+        "a rule of the cluster refuses the object ({detail}); correct the object, or the rule "
+        "(Pod Security, LimitRange, admission policy)"
+    ),
+    Cause.TERMINATING: "the namespace is being deleted ({detail}); wait until it is gone",
     Cause.BUSY: "the API server at {at} is starting or overloaded ({detail}); try again",
     Cause.NO_API: "{at} answers and is no Kubernetes API server ({detail}); correct the address",
     Cause.OTHER: "the API server at {at} answered unexpectedly: {detail}",
@@ -75,15 +108,34 @@ _SENTENCES = {
 
 _NOT_FOUND = 404
 _STATUS = {
+    400: Cause.INVALID,
     401: Cause.CREDENTIAL_REFUSED,
     403: Cause.FORBIDDEN,
     _NOT_FOUND: Cause.MISSING,
+    409: Cause.CONFLICT,
+    410: Cause.GONE,
+    413: Cause.INVALID,
+    422: Cause.INVALID,
     429: Cause.BUSY,
     500: Cause.BUSY,
     502: Cause.BUSY,
     503: Cause.BUSY,
     504: Cause.BUSY,
 }
+
+# What the server and its admission plugins say, where the status alone says too little. A missing
+# right is "X is forbidden: User ... cannot ..."; every other "X is forbidden: ..." is admission's.
+_SAID = (
+    (re.compile(r'^admission webhook ".*" denied the request'), Cause.WEBHOOK_REFUSED),
+    (re.compile(r"failed calling webhook"), Cause.WEBHOOK_FAILED),
+    (re.compile(r"^ValidatingAdmissionPolicy .* denied request"), Cause.ADMISSION),
+    (re.compile(r"is forbidden: .*(not yet ready to handle|status unknown for quota)"), Cause.BUSY),
+    (re.compile(r"is forbidden: .*because it is being terminated"), Cause.TERMINATING),
+    (re.compile(r"is forbidden: (exceeded|failed) quota"), Cause.QUOTA),
+    (re.compile(r'is forbidden: (?![Uu]ser ")'), Cause.ADMISSION),
+)
+# Some messages repeat a whole object.
+_LONGEST_MESSAGE = 1000
 
 # OpenSSL's X509_V_ERR_* numbers (x509_vfy.h), the only machine-readable part of a failed handshake.
 _VERIFY_CODES = {
@@ -102,18 +154,33 @@ def cluster_error(cause: Cause, at: str, detail: str = "") -> ClusterError:
 
 def refused(status: int, body: bytes, at: str) -> ClusterError:
     """What an answer other than success means. `body` is what the server sent along."""
-    message = _message(body)
+    told = _told(body)
     if status == _NOT_FOUND and body.strip() == b"404 page not found":
-        message = "no such kind"  # the server's plain answer for a group that it does not serve
-    if message is None:
+        # The server's plain answer for a group that it does not serve.
+        return cluster_error(Cause.MISSING, at, "no such kind")
+    if told is None:
         if status in (502, 503, 504):
             return cluster_error(Cause.BUSY, at, f"HTTP status {status}")
         return cluster_error(Cause.NO_API, at, f"HTTP status {status}")
-    return cluster_error(_STATUS.get(status, Cause.OTHER), at, message)
+    reason, message = told
+    return cluster_error(_cause(status, reason, message), at, message)
 
 
-def _message(body: bytes) -> str | None:
-    """The message of a Status object on one line, None for anything else."""
+def one_line(text: object, limit: int = 400) -> str:
+    """A message without line breaks, cut where it becomes a dump."""
+    joined = " ".join(str(text).split())
+    return joined if len(joined) <= limit else joined[:limit] + " ..."
+
+
+def _cause(status: int, reason: str, message: str) -> Cause:
+    if reason == "AlreadyExists":
+        return Cause.EXISTS
+    said = (cause for pattern, cause in _SAID if pattern.search(message))
+    return next(said, _STATUS.get(status, Cause.OTHER))
+
+
+def _told(body: bytes) -> tuple[str, str] | None:
+    """Reason and message (on one line) of a Status object, None for anything else."""
     try:
         content: Any = json.loads(body)
     except ValueError:
@@ -121,7 +188,8 @@ def _message(body: bytes) -> str | None:
         return None
     if not isinstance(content, dict) or content.get("kind") != "Status":
         return None
-    return " ".join(str(content.get("message") or content.get("reason") or "no reason").split())
+    reason = str(content.get("reason") or "")
+    return reason, one_line(content.get("message") or reason or "no reason", _LONGEST_MESSAGE)
 
 
 def classify(error: Exception, at: str) -> ClusterError:

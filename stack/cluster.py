@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kube import marks, places
-from kube.client import Client, connect, open_exchange
+from kube.client import Client, connect
+from kube.connection import open_exchange
 from kube.errors import Cause, ClusterError
 from kube.kubeconfig import Kubeconfig, parse
 from kube.writer import Writer

@@ -30,12 +30,12 @@ class Velero:
     namespace: str
     clock: Clock
 
-    def collection(self, kind: str) -> str:
+    def collection(self, kind: str, group: str = GROUP) -> str:
         """Path of the objects of a kind ("backups")."""
-        return f"/apis/{GROUP}/namespaces/{self.namespace}/{kind}"
+        return f"/apis/{group}/namespaces/{self.namespace}/{kind}"
 
-    def path(self, kind: str, name: str) -> str:
-        return f"{self.collection(kind)}/{name}"
+    def path(self, kind: str, name: str, group: str = GROUP) -> str:
+        return f"{self.collection(kind, group)}/{name}"
 
 
 def name(found: Object) -> str:
@@ -55,12 +55,6 @@ def status(found: Object) -> Mapping[str, Any]:
 def phase(found: Object) -> str:
     """The phase, "" before Velero has looked at the object."""
     return str(status(found).get("phase") or "")
-
-
-def one_line(text: object, limit: int = 400) -> str:
-    """A message without line breaks, cut where it becomes a dump."""
-    joined = " ".join(str(text).split())
-    return joined if len(joined) <= limit else joined[:limit] + " ..."
 
 
 def moment(text: object) -> datetime.datetime | None:

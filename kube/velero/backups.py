@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kube.errors import RETRIED, Cause, ClusterError
+from kube.errors import RETRIED, Cause, ClusterError, one_line
 from kube.velero.api import (
     ENDED,
     GROUP,
@@ -14,11 +14,10 @@ from kube.velero.api import (
     VeleroError,
     labels,
     name,
-    one_line,
     phase,
     status,
 )
-from kube.velero.waiting import TimeoutPassedError, until
+from kube.waiting import TimeoutPassedError, until
 from kube.writer import ExistsError
 
 Say = Callable[[str], None]

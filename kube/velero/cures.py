@@ -6,7 +6,7 @@ Velero hands on what its plugin, the SDK or the TLS library said, so the cause i
 import re
 from dataclasses import dataclass
 
-from kube.velero.api import one_line
+from kube.errors import one_line
 
 
 @dataclass(frozen=True)

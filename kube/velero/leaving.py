@@ -6,11 +6,10 @@ back by themselves as soon as a location points at their data again.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from kube.errors import Cause, ClusterError
 from kube.velero.api import LOCATION_LABEL, Velero, labels, name
-from kube.velero.waiting import TimeoutPassedError, until
+from kube.velero.removal import release
+from kube.waiting import TimeoutPassedError, until
 
 # A server that works removes them in seconds; one that is gone never does.
 FINALIZER_SECONDS = 60.0
@@ -59,12 +58,4 @@ def _remove_restores(velero: Velero, seconds: float, say: Say) -> None:
         left = velero.client.list(velero.collection("restores"))
         say(f"{len(left)} restores are not removed by the server; removing their finalizers")
         for one in left:
-            _release(velero, one)
-
-
-def _release(velero: Velero, found: dict[str, Any]) -> None:
-    try:
-        velero.writer.merge(velero.path("restores", name(found)), {"metadata": {"finalizers": []}})
-    except ClusterError as error:
-        if error.cause is not Cause.MISSING:
-            raise
+            release(velero, "restores", one)

@@ -16,7 +16,7 @@ from kube.velero.api import (
     phase,
     status,
 )
-from kube.velero.waiting import TimeoutPassedError, until
+from kube.waiting import TimeoutPassedError, until
 
 # A lasting fault is believed when Velero has found it in this many checks.
 CHECKS = 2

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from kube.velero.api import Velero, VeleroError, name, one_line, phase, status
-from kube.velero.waiting import TimeoutPassedError, until
+from kube.errors import one_line
+from kube.velero.api import Velero, VeleroError, name, phase, status
+from kube.waiting import TimeoutPassedError, until
 
 
 def wait_enabled(velero: Velero, schedules: Sequence[str], seconds: float) -> None:

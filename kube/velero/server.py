@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from kube.errors import ClusterError
 from kube.velero.api import Object, Velero, VeleroError, name, phase, status
-from kube.velero.waiting import TimeoutPassedError, until
+from kube.waiting import TimeoutPassedError, until
 
 _KIND = "serverstatusrequests"
 
