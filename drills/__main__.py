@@ -15,22 +15,31 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
-from drills import controls, listing, scratch_controls
+from drills import listing
+from drills.evidence import receipts_dir
 from drills.frame import Clock
-from drills.payload import Payload, PayloadError, parse
-from drills.receipt import Receipt, receipts_dir
-from drills.run import run_store
-from drills.verdict import EXIT_BAD_INPUT, EXIT_CODES, Verdict, reason_of, verdict_of
+from drills.payload import PayloadError
+from drills.receipt import Receipt
+from drills.run import Ready, ReadyControls
+from drills.store import run as store
+from drills.verdict import EXIT_BAD_INPUT, EXIT_CODES, Verdict, reason_of_error, verdict_of
+from kube.errors import ClusterError
 from s3.errors import StoreError
 
-USAGE = "usage: python -m drills run store [--json | --summary] | control store | list [DIRECTORY]"
+DRILLS: Mapping[str, Callable[[str], Ready]] = {"store": store.ready}
+CONTROLS: Mapping[str, Callable[[str], ReadyControls]] = {"store": store.ready_controls}
 
-FORMS: dict[tuple[str, ...], Callable[[Receipt], dict[str, object]]] = {
+USAGE = (
+    f"usage: python -m drills run {'|'.join(DRILLS)} [--json | --summary]"
+    f" | control {'|'.join(CONTROLS)} | list [DIRECTORY]"
+)
+
+FORMS: Mapping[tuple[str, ...], Callable[[Receipt], dict[str, object]]] = {
     (): Receipt.to_json,
     ("--json",): Receipt.to_json,
     ("--summary",): Receipt.summary,
@@ -40,10 +49,10 @@ FORMS: dict[tuple[str, ...], Callable[[Receipt], dict[str, object]]] = {
 def main(arguments: Sequence[str]) -> int:
     try:
         match list(arguments):
-            case ["run", "store", *form] if tuple(form) in FORMS:
-                return _run(parse(sys.stdin.read()), FORMS[tuple(form)])
-            case ["control", "store"]:
-                return _control(parse(sys.stdin.read()))
+            case ["run", layer, *form] if layer in DRILLS and tuple(form) in FORMS:
+                return _run(DRILLS[layer](sys.stdin.read()), FORMS[tuple(form)])
+            case ["control", layer] if layer in CONTROLS:
+                return _control(CONTROLS[layer](sys.stdin.read()))
             case ["list"]:
                 return _list(_default_directory())
             case ["list", directory]:
@@ -55,38 +64,34 @@ def main(arguments: Sequence[str]) -> int:
     return EXIT_BAD_INPUT
 
 
-def _run(payload: Payload, form: Callable[[Receipt], dict[str, object]]) -> int:
-    if payload.admin is not None:
-        raise PayloadError("admin: a drill takes no administrator; only `control store` does")
-    controls.check_name(payload.control)
+def _run(ready: Ready, form: Callable[[Receipt], dict[str, object]]) -> int:
+    payload = ready.payload
     directory = receipts_dir(payload, os.environ, Path.home())
-    _say(f"store drill of site {payload.site} at {payload.endpoint}")
-    receipt, place = run_store(payload, Clock(), _say, directory)
+    _say(f"{payload.layer} drill of site {payload.site} at {payload.endpoint}")
+    receipt, place = ready.run(Clock(), _say, directory)
     print(json.dumps(form(receipt), sort_keys=True))
     judgement = receipt.judgement
     reason = f" ({judgement.reason})" if judgement.reason else ""
     kept = f"receipt: {place}" if place is not None else "no receipt on disk"
-    _say(f"store: {judgement.verdict}{reason}: {judgement.detail}; {kept}")
+    _say(f"{payload.layer}: {judgement.verdict}{reason}: {judgement.detail}; {kept}")
     if payload.on_red == "warn":
         return EXIT_CODES[Verdict.PROVEN]
     return EXIT_CODES[judgement.verdict]
 
 
-def _control(payload: Payload) -> int:
-    if payload.admin is None:
-        raise PayloadError("admin: missing; give the key pair of an administrator of the store")
+def _control(ready: ReadyControls) -> int:
     try:
-        score = scratch_controls.run_all(payload, payload.admin.credential(), Clock(), _say)
-    except StoreError as error:
+        score = ready.run(Clock(), _say)
+    except (StoreError, ClusterError) as error:
         _say(f"control: could not run: {error}")
-        return EXIT_CODES[verdict_of(reason_of(error.cause))]
+        return EXIT_CODES[verdict_of(reason_of_error(error))]
     planted = len(score.controls)
     print(
         json.dumps(
             {
                 "schema": 1,
-                "layer": payload.layer,
-                "site": payload.site,
+                "layer": ready.payload.layer,
+                "site": ready.payload.site,
                 "planted": planted,
                 "killed": score.killed,
                 "twin": asdict(score.twin),

@@ -7,10 +7,12 @@ check, so that a drill which could not run is red and never silent.
 
 import datetime
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from drills.verdict import Check, Judgement, Reason, judge, reason_of
+from drills.verdict import Check, Judgement, Reason, judge, reason_of_error
+from kube.errors import ClusterError
 from s3.errors import StoreError
 
 
@@ -38,13 +40,51 @@ class PhaseTime:
     result: str
 
 
+@dataclass(frozen=True)
+class Compared:
+    """What was held against a truth: how many of it, how many bytes where it has content, and
+    against what, in a few words."""
+
+    what: str
+    count: int
+    bytes: int | None
+    how: str
+
+
+@dataclass(frozen=True)
+class NotCompared:
+    """What a reader might believe was compared and was not: how many of it, and why not."""
+
+    what: str
+    count: int
+    why: str
+
+
+@dataclass(frozen=True)
+class RestorePoint:
+    """What was restored from: its name, when it was taken (aware UTC), how old it was then."""
+
+    name: str
+    time: datetime.datetime
+    age_seconds: float
+
+
 @dataclass
 class Record:
-    """What a drill has found so far."""
+    """What a drill has found so far.
+
+    `rpo_seconds` is the age of the newest data that came back, None where the layer cannot tell;
+    `rto` is seconds on the way to usable, by step of the restore.
+    """
 
     checks: list[Check] = field(default_factory=list)
     phases: list[PhaseTime] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    compared: list[Compared] = field(default_factory=list)
+    not_compared: list[NotCompared] = field(default_factory=list)
+    point: RestorePoint | None = None
+    rpo_seconds: float | None = None
+    rto: dict[str, float] = field(default_factory=dict)
 
     def judgement(self) -> Judgement:
         return judge(self.checks)
@@ -56,6 +96,25 @@ class Phase:
 
     name: str
     run: Callable[[Record], str]
+
+
+class Drill(Protocol):
+    """One run of a layer's drill, as the runner sees it.
+
+    `versions` is asked when the phases are over: what took part beside the drill, by name.
+    """
+
+    @property
+    def layer(self) -> str: ...
+
+    @property
+    def run_id(self) -> str: ...
+
+    def phases(self) -> Sequence[Phase]: ...
+
+    def closing(self) -> Sequence[Phase]: ...
+
+    def versions(self) -> Mapping[str, str]: ...
 
 
 def run_phases(
@@ -81,9 +140,13 @@ def _timed(layer: str, phase: Phase, record: Record, clock: Clock, progress: Pro
         result = phase.run(record)
     except StopDrillError as stop:
         result, go_on = str(stop), False
-    except StoreError as error:
+        if all(check.ok for check in record.checks):
+            # A phase that stops without saying why must not leave a green record behind.
+            record.checks.append(Check("drill", phase.name, "its end", result, Reason.DRILL_FAILED))
+    except (StoreError, ClusterError) as error:
+        asked = "cluster" if isinstance(error, ClusterError) else "store"
         record.checks.append(
-            Check("store", phase.name, "an answer", str(error), reason_of(error.cause))
+            Check(asked, phase.name, "an answer", str(error), reason_of_error(error))
         )
         result, go_on = str(error), False
     except Exception as error:  # noqa: BLE001  a fault of ours must be a red verdict, not a traceback

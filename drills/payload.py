@@ -1,13 +1,16 @@
-"""The JSON a drill of layer `store` reads on stdin: parsed, validated, its secrets hidden."""
+"""The JSON a drill reads on stdin: what the payloads of all layers share, and how one is read.
+
+A layer derives its own form from `Payload`; secrets are hidden, and an unknown key is an error.
+"""
 
 import json
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from drills.capabilities import Role
 from s3.client import Credential, StoreEndpoint
-from s3.settings import Bucket, one_sentence
+from s3.settings import one_sentence
 
 SCHEMA = 1
 
@@ -16,11 +19,13 @@ class PayloadError(Exception):
     """The input is not a payload; the text is one sentence that names the key."""
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A part of a payload: its keys are all known, and it does not change."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class KeyPair(_Strict):
+class KeyPair(Strict):
     """An access key pair, hidden from repr."""
 
     access_key: SecretStr = Field(alias="accessKey")
@@ -30,30 +35,19 @@ class KeyPair(_Strict):
         return Credential(self.access_key.get_secret_value(), self.secret_key.get_secret_value())
 
 
-class Client(KeyPair):
-    """One client of the store. An empty `bucket` is legal here and red in the drill: scope lost."""
+class NamedKey(KeyPair):
+    """The key pair of one client of the store; a layer's own form may say more about the client."""
 
     name: Annotated[str, Field(min_length=1)]
-    role: Role
-    bucket: str
-    prefix: str = ""
-
-    @model_validator(mode="after")
-    def _prefix_is_a_folder(self) -> "Client":
-        if self.prefix and (not self.prefix.endswith("/") or self.prefix.startswith("/")):
-            raise ValueError(f"prefix of client {self.name} must end, not begin, with a slash")
-        return self
 
 
-class Limits(_Strict):
-    """Bounds the drill holds the store to: days, seconds, seconds."""
+class Limits(Strict):
+    """Bounds that every layer is held to; `rto_seconds` is the time to usable."""
 
-    certificate_min_days: Annotated[int, Field(ge=0, alias="certificateMinDays")]
-    clock_skew_seconds: Annotated[float, Field(gt=0, alias="clockSkewSeconds")]
     rto_seconds: Annotated[float, Field(gt=0, alias="rtoSeconds")]
 
 
-class Evidence(_Strict):
+class Evidence(Strict):
     """Where receipts are appended, and by which client (a name from `clients`)."""
 
     bucket: Annotated[str, Field(min_length=1)]
@@ -61,35 +55,27 @@ class Evidence(_Strict):
     client: str
 
 
-class Node(_Strict):
-    """Another server of the same store: https://host:port and the names that clients call it."""
+class Payload(Strict):
+    """The contract between the program and a drill, schema 1. See docs/drills.md.
 
-    endpoint: str
-    tls_names: tuple[str, ...] = Field(alias="tlsNames")
-
-
-class Payload(_Strict):
-    """The contract between the program and the drill, schema 1. See docs/drills.md."""
+    A layer narrows `layer` to its name, and `clients` and `limits` to forms of its own.
+    """
 
     schema_version: Literal[1] = Field(alias="schema")
-    layer: Literal["store"]
+    layer: str
     site: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
     endpoint: str
     region: Annotated[str, Field(min_length=1)]
     ca_pem: str = Field(alias="caPem")
-    tls_names: tuple[str, ...] = Field(alias="tlsNames")
-    nodes: tuple[Node, ...] = ()
-    clients: tuple[Client, ...]
-    buckets: tuple[Bucket, ...]
+    clients: tuple[NamedKey, ...]
     limits: Limits
     evidence: Evidence | None
     receipts_dir: str | None = Field(alias="receiptsDir")
     on_red: Literal["fail", "warn"] = Field(alias="onRed")
     control: str
-    admin: KeyPair | None = None
 
     @model_validator(mode="after")
-    def _hangs_together(self) -> "Payload":
+    def _clients_are_told_apart(self) -> "Payload":
         names = [client.name for client in self.clients]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
@@ -103,25 +89,26 @@ class Payload(_Strict):
     def store(self) -> StoreEndpoint:
         return StoreEndpoint(self.endpoint, self.region, self.ca_pem)
 
-    def servers(self) -> list[tuple[StoreEndpoint, str]]:
-        """Every name of every server, with the endpoint that must answer to it."""
-        store = self.store()
-        named = [(store, name) for name in dict.fromkeys((store.host, *self.tls_names))]
-        for node in self.nodes:
-            other = StoreEndpoint(node.endpoint, self.region, self.ca_pem)
-            named += [(other, name) for name in dict.fromkeys((other.host, *node.tls_names))]
-        return named
+    def endpoints(self) -> Sequence[StoreEndpoint]:
+        """Every server of the store. Raises ValueError for an address or a CA that is none."""
+        return (self.store(),)
 
-    def of_role(self, role: Role) -> Client | None:
-        """The first client of a role."""
-        return next((client for client in self.clients if client.role is role), None)
+    def client(self, name: str) -> NamedKey:
+        """The client of that name. Raises PayloadError if there is none."""
+        for each in self.clients:
+            if each.name == name:
+                return each
+        raise PayloadError(f"clients: {name} is missing; add its key pair")
 
 
-def parse(text: str) -> Payload:
+AnyPayload = TypeVar("AnyPayload", bound=Payload)
+
+
+def parse(form: type[AnyPayload], text: str) -> AnyPayload:
     """The payload in `text`. Raises PayloadError; offending values are never repeated."""
     try:
-        payload = Payload.model_validate(json.loads(text))
-        payload.servers()
+        payload = form.model_validate(json.loads(text))
+        payload.endpoints()
     except json.JSONDecodeError as error:
         raise PayloadError(f"stdin is no JSON (line {error.lineno}): give one object") from error
     except ValidationError as error:

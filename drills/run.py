@@ -1,77 +1,109 @@
-"""One whole run of the store drill: phases, one control, the receipt."""
+"""One whole run of any layer's drill: its phases, one control, the receipt."""
 
 import datetime
-import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from drills.controls import NONE, choose, run_control
-from drills.frame import Clock, Phase, Progress, Record, run_phases
+from drills.controls import NONE, Planted, Score
+from drills.evidence import keep
+from drills.frame import Clock, Drill, Phase, Progress, Record, run_phases
 from drills.payload import Payload
-from drills.receipt import ControlResult, Receipt, keep, versions_of
-from drills.store import StoreDrill
+from drills.receipt import ControlResult, Receipt
 from drills.verdict import Check, Reason, Verdict
 
+Kept = tuple[Receipt, Path | None]
+"""A receipt and where it is on disk; None if the disk refused it."""
 
-def run_store(
-    payload: Payload, clock: Clock, progress: Progress, directory: Path
-) -> tuple[Receipt, Path | None]:
-    """Runs the drill and keeps its receipt; the path is None if the disk refused it."""
-    run_id = secrets.token_hex(6)
+Choose = Callable[[Record], Planted | None]
+"""Picks the control for a proven record; None where the site has nothing to plant a fault in."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A drill whose payload was read and found good; `run` keeps receipts in the directory."""
+
+    payload: Payload
+    run: Callable[[Clock, Progress, Path], Kept]
+
+
+@dataclass(frozen=True)
+class ReadyControls:
+    """All controls of a layer, with a payload that was read and found good.
+
+    `run` raises StoreError or ClusterError if there is no place to plant faults in.
+    """
+
+    payload: Payload
+    run: Callable[[Clock, Progress], Score]
+
+
+def run_drill(
+    drill: Drill,
+    payload: Payload,
+    clock: Clock,
+    progress: Progress,
+    *,
+    directory: Path,
+    control: Choose,
+) -> Kept:
+    """Runs the drill and, if it is proven, the control that `control` picks; keeps the receipt.
+
+    Only what is no Exception leaves this function, such as an interrupt, and then the closing
+    phases have run and no receipt is written.
+    """
     started_at = clock.now()
-    drill = StoreDrill(payload, clock, run_id)
-    record = run_phases("store", drill.phases(), drill.closing(), clock, progress)
-    control = _control(record, payload, clock, f"{run_id}-c", progress, directory=directory)
+    record = run_phases(drill.layer, drill.phases(), drill.closing(), clock, progress)
+    result = _control(drill.layer, payload.control, record, control, clock=clock, progress=progress)
     receipt = Receipt(
-        run_id=run_id,
-        layer=payload.layer,
+        run_id=drill.run_id,
+        layer=drill.layer,
         site=payload.site,
         judgement=record.judgement(),
         started_at=started_at.astimezone(datetime.UTC),
         record=record,
-        control=control,
-        versions=versions_of(drill.server),
+        control=result,
+        versions=drill.versions(),
     )
     return keep(receipt, payload, directory)
 
 
 def _control(
-    record: Record,
-    payload: Payload,
-    clock: Clock,
-    run_id: str,
-    progress: Progress,
-    *,
-    directory: Path,
+    layer: str, wanted: str, record: Record, choose: Choose, *, clock: Clock, progress: Progress
 ) -> ControlResult:
     """Runs the control whose turn it is; one that survives turns the record red."""
-    if payload.control == NONE:
+    if wanted == NONE:
         return ControlResult(NONE, "switched off in the payload")
     if record.judgement().verdict is not Verdict.PROVEN:
-        # On a store that is red already, a red control would say nothing.
+        # On a site that is red already, a red control would say nothing.
         return ControlResult(NONE, "not run: the drill itself is red")
-    earlier = sum(1 for _ in directory.glob(f"*-{payload.layer}-*.json"))
-    chosen = choose(payload.control, payload, clock, earlier)
-    if chosen is None:
-        return ControlResult(NONE, "not run: this site has nothing to plant the fault in")
-    control, rigged = chosen
+    chosen: list[Planted] = []
     results: list[ControlResult] = []
 
-    def plant(_record: Record) -> str:
-        results.append(run_control(control, rigged, run_id))
-        return f"{control.name} {'killed' if results[0].killed else 'SURVIVED'}"
+    def plant(found: Record) -> str:
+        planted = choose(found)
+        if planted is None:
+            return "this site has nothing to plant the fault in"
+        chosen.append(planted)
+        results.append(planted.result(planted.run()))
+        return f"{planted.name} {'killed' if results[0].killed else 'SURVIVED'}"
 
-    phased = run_phases("store", (Phase("control", plant),), (), clock, progress)
+    # A record of its own: what goes wrong in a control is no finding about the restore point.
+    phased = run_phases(layer, (Phase("control", lambda _own: plant(record)),), (), clock, progress)
     record.phases += phased.phases
     record.checks += phased.checks
+    if not chosen:
+        return ControlResult(NONE, f"not run: {phased.phases[0].result}")
     if not results:
-        return ControlResult(control.name, control.planted, str(control.expected))
-    result = results[0]
-    if not result.killed:
-        observed = " ".join(part for part in (result.verdict, result.reason) if part)
-        record.checks.append(
-            Check(
-                "drill", f"control {control.name}", f"red with {control.expected}", observed,
-                Reason.CONTROL_SURVIVED,
-            )
-        )  # fmt: skip
-    return result
+        return chosen[0].unfinished()
+    if not results[0].killed:
+        record.checks.append(_survived(results[0]))
+    return results[0]
+
+
+def _survived(result: ControlResult) -> Check:
+    observed = " ".join(part for part in (result.verdict, result.reason) if part)
+    return Check(
+        "drill", f"control {result.name}", f"red with {result.expected}", observed,
+        Reason.CONTROL_SURVIVED,
+    )  # fmt: skip

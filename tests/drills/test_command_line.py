@@ -47,12 +47,14 @@ def test_a_proven_run_exits_0_and_its_receipt_is_on_disk_and_in_evidence(
     done = drills("run", "store", stdin=store_site.text(control="rotate"), receipts=tmp_path)
     assert done.returncode == 0, done.stderr
     receipt = json.loads(done.stdout)
-    assert (receipt["schema"], receipt["verdict"], receipt["reason"]) == (1, "proven", "")
+    assert (receipt["schema"], receipt["verdict"], receipt["reason"]) == (2, "proven", "")
     assert [phase["name"] for phase in receipt["phases"]] == [
         "find", "plant", "restore", "compare", "deny", "clean up", "sweep", "control",
     ]  # fmt: skip
     assert receipt["control"]["killed"] is True
     assert all(check["ok"] for check in receipt["checks"])
+    assert receipt["compared"][0]["count"] > 0
+    assert receipt["versions"]["drill"] == "store/2"
     (place,) = tmp_path.glob("*.json")
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
     assert json.loads(place.read_text()) == receipt
@@ -135,14 +137,15 @@ def test_a_surviving_control_makes_a_green_drill_red(
     store_site: StoreSite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The fault is not planted at all here: the drill cannot notice it, and must say so."""
-    from drills import controls, run  # noqa: PLC0415
     from drills.frame import Clock  # noqa: PLC0415
     from drills.payload import parse  # noqa: PLC0415
+    from drills.store import controls, run  # noqa: PLC0415
+    from drills.store.payload import StorePayload  # noqa: PLC0415
     from drills.verdict import Reason, Verdict  # noqa: PLC0415
 
     blunt = controls.Control("wrong-region", "nothing", Reason.REGION_MISMATCH, controls.Rigged)
     monkeypatch.setattr(controls, "CONTROLS", (blunt,))
-    payload = parse(store_site.text(control="rotate"))
+    payload = parse(StorePayload, store_site.text(control="rotate"))
     receipt, _ = run.run_store(payload, Clock(), lambda _line: None, tmp_path)
     assert receipt.judgement.verdict is Verdict.BROKEN
     assert receipt.judgement.reason is Reason.CONTROL_SURVIVED
@@ -196,6 +199,16 @@ def test_no_secret_is_in_any_output_of_green_red_and_bad_runs(
         assert_no_secret(store_site, done.stdout + done.stderr)
     for place in tmp_path.iterdir():
         assert_no_secret(store_site, place.read_text())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("run",), ("run", "no-such"), ("run", "store", "--loud"), ("control", "no-such")],
+)
+def test_another_command_exits_2_with_the_usage(arguments: tuple[str, ...]) -> None:
+    done = drills(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: python -m drills run store")
 
 
 def test_list_shows_verdicts_and_unreadable_receipts(store_site: StoreSite, tmp_path: Path) -> None:

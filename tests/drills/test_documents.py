@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from drills.controls import CONTROLS
-from drills.scratch_controls import PLANTS
+from drills.store.controls import CONTROLS
+from drills.store.scratch_controls import PLANTS
 from drills.verdict import EXIT_CODES, Reason, verdict_of
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "drills.md").read_text()

@@ -4,16 +4,19 @@ import json
 from typing import Any
 
 from drills.frame import Clock, Record, run_phases
-from drills.payload import Payload, parse
-from drills.store import StoreDrill
+from drills.payload import parse
+from drills.store.drill import StoreDrill
+from drills.store.payload import StorePayload
 from drills.verdict import Reason, Verdict
 
 
 def drill(payload: dict[str, Any], *, clock: Clock | None = None, run_id: str = "t1") -> Record:
-    return drill_parsed(parse(json.dumps(payload)), clock=clock, run_id=run_id)
+    return drill_parsed(parse(StorePayload, json.dumps(payload)), clock=clock, run_id=run_id)
 
 
-def drill_parsed(payload: Payload, *, clock: Clock | None = None, run_id: str = "t1") -> Record:
+def drill_parsed(
+    payload: StorePayload, *, clock: Clock | None = None, run_id: str = "t1"
+) -> Record:
     clock = clock or Clock()
     run = StoreDrill(payload, clock, run_id)
     return run_phases("store", run.phases(), run.closing(), clock, lambda _line: None)

@@ -11,7 +11,7 @@ from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 from minio.versioningconfig import VersioningConfig
 
 from drills.frame import Clock
-from drills.surroundings import region_checks
+from drills.store.surroundings import region_checks
 from drills.verdict import Reason, Verdict
 from s3.client import Credential, Session, StoreEndpoint
 from tests.support.drill_runs import assert_proven, assert_red, drill, failed_checks

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from drills.controls import CONTROLS, Control, Rigged, run_control
+from drills.controls import Score
 from drills.frame import Clock, Progress
-from drills.payload import Payload
 from drills.receipt import ControlResult
-from drills.scratch import ScratchSite, scratch_site
+from drills.store.controls import CONTROLS, Control, Rigged, run_control
+from drills.store.payload import StorePayload
+from drills.store.scratch import ScratchSite, scratch_site
 from drills.verdict import Reason, Verdict
 from s3.client import Credential
 
@@ -57,23 +58,7 @@ PLANTS = (
 HEALTHY = "healthy"
 
 
-@dataclass(frozen=True)
-class Score:
-    """The twin is the run without a fault; controls count only if it was proven."""
-
-    twin: ControlResult
-    controls: list[ControlResult]
-
-    @property
-    def killed(self) -> int:
-        return sum(result.killed for result in self.controls)
-
-    @property
-    def complete(self) -> bool:
-        return self.twin.killed and self.killed == len(self.controls)
-
-
-def run_all(payload: Payload, admin: Credential, clock: Clock, progress: Progress) -> Score:
+def run_all(payload: StorePayload, admin: Credential, clock: Clock, progress: Progress) -> Score:
     """Plants every fault in turn. Raises StoreError if no scratch site can be made or removed."""
     run_id = secrets.token_hex(6)
     with scratch_site(payload, admin, clock) as site:
@@ -112,7 +97,7 @@ def _twin(site: ScratchSite, clock: Clock, run_id: str) -> ControlResult:
     )
 
 
-def _as_it_is(payload: Payload, clock: Clock) -> Rigged:
+def _as_it_is(payload: StorePayload, clock: Clock) -> Rigged:
     return Rigged(payload, clock)
 
 

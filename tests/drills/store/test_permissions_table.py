@@ -2,11 +2,11 @@
 
 import pytest
 
-from drills.attempts import Expectation
-from drills.capabilities import ALWAYS_REFUSED, TABLE, Action, Role
-from drills.payload import Client
-from drills.permissions import Bait, Scene, expectations
-from drills.probes import MARK, NO_CONFIGURATION, Territory
+from drills.store.attempts import Expectation
+from drills.store.capabilities import ALWAYS_REFUSED, TABLE, Action, Role
+from drills.store.payload import Client
+from drills.store.permissions import Bait, Scene, expectations
+from drills.store.probes import MARK, NO_CONFIGURATION, Territory
 from s3.client import Credential, Session, StoreEndpoint, connection_pool
 from s3.settings import Bucket
 from tests.support.minio_server import issue_certificate

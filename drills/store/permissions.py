@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from drills.attempts import Expectation
-from drills.capabilities import OUTSIDE, TABLE, Action
-from drills.payload import Client
-from drills.probes import MARK, Target, Territory
+from drills.store.attempts import Expectation
+from drills.store.capabilities import OUTSIDE, TABLE, Action
+from drills.store.payload import Client
+from drills.store.probes import MARK, Target, Territory
 from drills.verdict import Reason
 from s3.client import Session
 from s3.settings import Bucket

@@ -19,9 +19,9 @@ from minio.minioadmin import MinioAdmin
 from minio.versioningconfig import VersioningConfig
 from pydantic import SecretStr
 
-from drills.capabilities import Role
 from drills.frame import Clock
-from drills.payload import Client, Payload
+from drills.store.capabilities import Role
+from drills.store.payload import Client, StorePayload
 from s3.client import Credential, connect, connect_admin
 from s3.errors import SDK_ERRORS, classify
 from s3.settings import Bucket
@@ -54,7 +54,7 @@ _READING = (
 class ScratchSite:
     """Two writers with a bucket each and one reader; `payload` is what the drill is given."""
 
-    payload: Payload
+    payload: StorePayload
     name: str
     _client: Minio = field(repr=False)
     _admin: MinioAdmin = field(repr=False)
@@ -174,7 +174,7 @@ class ScratchSite:
 
 
 @contextmanager
-def scratch_site(payload: Payload, admin: Credential, clock: Clock) -> Iterator[ScratchSite]:
+def scratch_site(payload: StorePayload, admin: Credential, clock: Clock) -> Iterator[ScratchSite]:
     """A healthy scratch site beside the real one, gone when left. Raises StoreError."""
     stamp = f"{int(clock.now().timestamp()):0{_STAMP}x}"
     name = f"{MARK}-{stamp}-{secrets.token_hex(3)}"

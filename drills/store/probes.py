@@ -6,8 +6,8 @@ be refused is made so that it does no harm if the store wrongly obeys; comments 
 
 from dataclasses import dataclass
 
-from drills.capabilities import ALWAYS_REFUSED, TABLE, Action
-from drills.payload import Client
+from drills.store.capabilities import ALWAYS_REFUSED, TABLE, Action
+from drills.store.payload import Client
 from s3.client import Answer, Session
 
 MARK = ".backstop-probe/"

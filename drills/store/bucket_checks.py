@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from minio import Minio
 
-from drills.attempts import together
-from drills.payload import Client
-from drills.probes import MARK
+from drills.store.attempts import together
+from drills.store.payload import Client
+from drills.store.probes import MARK
 from drills.verdict import Check, Reason, reason_of
 from s3.bucket_state import default_retention, expires_current, noncurrent_days, versioned
 from s3.client import StoreEndpoint, connect

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from drills import debris
-from drills.debris import ABANDONED_AFTER, Written
 from drills.frame import Record
-from drills.payload import Client
-from drills.probes import MARK
+from drills.store import debris
+from drills.store.debris import ABANDONED_AFTER, Written
+from drills.store.payload import Client
+from drills.store.probes import MARK
 from s3.client import Session, StoreEndpoint
 from tests.support.drill_runs import assert_proven, drill
 from tests.support.store_site import StoreSite

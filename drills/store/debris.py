@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from minio import Minio
 
-from drills.attempts import together
 from drills.frame import Record
-from drills.payload import Client
-from drills.probes import MARK, STANDING, Territory
+from drills.store.attempts import together
+from drills.store.payload import Client
+from drills.store.probes import MARK, STANDING, Territory
 from s3.client import Session, StoreEndpoint, connect
 from s3.errors import SDK_ERRORS, StoreError, classify
 

@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from drills.capabilities import Action
 from drills.frame import Clock
-from drills.payload import Limits
-from drills.probes import Target, attempt
+from drills.store.capabilities import Action
+from drills.store.payload import StoreLimits
+from drills.store.probes import Target, attempt
 from drills.verdict import Check, Reason, reason_of
 from s3.client import Session, StoreEndpoint
 from s3.errors import Cause, StoreError, cause_of_code
@@ -38,7 +38,7 @@ _SERVER = re.compile(r"[\w.()/ -]{1,60}")
 
 
 def certificate_checks(
-    endpoint: StoreEndpoint, name: str, limits: Limits, clock: Clock
+    endpoint: StoreEndpoint, name: str, limits: StoreLimits, clock: Clock
 ) -> list[Check]:
     """One full handshake as `name`; name, chain and the dates of every certificate in the chain."""
     label = f"handshake as {name}"
@@ -50,7 +50,7 @@ def certificate_checks(
     return [Check(STORE, label, "verified", "verified"), *dates]
 
 
-def _date_check(certificate: Certificate, name: str, limits: Limits, clock: Clock) -> Check:
+def _date_check(certificate: Certificate, name: str, limits: StoreLimits, clock: Clock) -> Check:
     margin = certificate.not_after - clock.now()
     reason = None
     if margin <= datetime.timedelta():
@@ -102,7 +102,7 @@ def _stranger_ca() -> str:
 
 
 def health_checks(
-    endpoint: StoreEndpoint, limits: Limits, clock: Clock
+    endpoint: StoreEndpoint, limits: StoreLimits, clock: Clock
 ) -> tuple[list[Check], datetime.datetime, str]:
     """Health of the cluster and skew of its clock; also the server's time and its name.
 

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from drills.capabilities import BUCKET_WIDE, LISTINGS, Action
-from drills.probes import Target, attempt
+from drills.store.capabilities import BUCKET_WIDE, LISTINGS, Action
+from drills.store.probes import Target, attempt
 from drills.verdict import Check, Reason, reason_of
 from s3.client import Answer, Session
 from s3.errors import Cause, StoreError, cause_of_code

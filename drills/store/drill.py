@@ -5,23 +5,23 @@ plant    each client writes, overwrites and deletes probes of random content
 restore  the drill's reader fetches the lost first versions; timed against the RTO
 compare  content against the digests taken before anything was written
 deny     all that must work or be refused, for every client and for nobody
-clean up, sweep   see drills/debris.py
+clean up, sweep   see drills/store/debris.py
 """
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from drills import debris
-from drills.attempts import check_all, together, worked
-from drills.bucket_checks import bucket_checks
-from drills.capabilities import TABLE, Action, Role
-from drills.frame import Clock, Phase, Record, StopDrillError
-from drills.payload import Client, Payload
-from drills.permissions import Bait, Scene, expectations
-from drills.probes import Target, Territory
-from drills.surroundings import (
+from drills.frame import Clock, Compared, NotCompared, Phase, Record, StopDrillError
+from drills.store import debris
+from drills.store.attempts import check_all, together, worked
+from drills.store.bucket_checks import bucket_checks
+from drills.store.capabilities import TABLE, Action, Role
+from drills.store.payload import Client, StorePayload
+from drills.store.permissions import Bait, Scene, expectations
+from drills.store.probes import Target, Territory
+from drills.store.surroundings import (
     STORE,
     certificate_checks,
     health_checks,
@@ -34,6 +34,7 @@ from s3.client import Session, connection_pool
 from s3.errors import StoreError
 
 PROBE_BYTES = 16 * 1024
+VERSIONS = "overwritten and deleted versions"
 
 Digest = Callable[[bytes], str]
 
@@ -58,11 +59,12 @@ class LostVersion:
 class StoreDrill:
     """One run. `truth` and `clock` are passed in so that a control can make them lie."""
 
-    payload: Payload
+    payload: StorePayload
     clock: Clock
     run_id: str
     truth: Digest = sha256
     server: str = ""
+    layer: str = field(default="store", init=False)
     _sessions: dict[str, Session] = field(default_factory=dict)
     _reachable: list[Client] = field(default_factory=list)
     _lost: list[LostVersion] = field(default_factory=list)
@@ -93,6 +95,9 @@ class StoreDrill:
 
     def closing(self) -> Sequence[Phase]:
         return (Phase("clean up", self._clean_up), Phase("sweep", self._sweep))
+
+    def versions(self) -> Mapping[str, str]:
+        return {"server": self.server}
 
     def _find(self, record: Record) -> str:
         payload = self.payload
@@ -196,6 +201,7 @@ class StoreDrill:
         lost = [item for item in self._lost if self._buckets[item.client.bucket].versioning]
         record.checks += [check for check in together(self._fetch, lost) if check is not None]
         seconds, allowed = self.clock.monotonic() - started, self.payload.limits.rto_seconds
+        record.rto["read back"] = round(seconds, 3)
         record.checks.append(
             Check(
                 STORE,
@@ -222,11 +228,13 @@ class StoreDrill:
         return None
 
     def _compare(self, record: Record) -> str:
-        equal = 0
+        equal, unversioned, size = 0, 0, 0
         for item in self._lost:
             content = self._restored.get(item.version)
             if content is None:
+                unversioned += not self._buckets[item.client.bucket].versioning
                 continue
+            size += len(content)
             same = sha256(content) == item.digest
             equal += same
             record.checks.append(
@@ -238,7 +246,18 @@ class StoreDrill:
                     None if same else Reason.CONTENT_DIFFERS,
                 )
             )
-        return f"{equal} of {len(self._restored)} equal"
+        back, gone = len(self._restored), len(self._lost) - len(self._restored) - unversioned
+        record.compared.append(Compared(VERSIONS, back, size, "sha256 taken before it was written"))
+        record.not_compared += [
+            NotCompared(what, count, why)
+            for what, count, why in (
+                (VERSIONS, gone, "did not come back"),
+                (VERSIONS, unversioned, "the bucket keeps no versions"),
+                ("buckets, all but the probes in them", len(self._buckets), "other layers' drills"),
+            )
+            if count
+        ]
+        return f"{equal} of {back} equal"
 
     def _deny(self, record: Record) -> str:
         scene = Scene(self.run_id, self._sessions, self._reachable, self._buckets, self._baits)
