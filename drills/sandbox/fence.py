@@ -1,0 +1,124 @@
+"""The fence around a sandbox: its namespace, closed network, and limits, as plain objects.
+
+Several posts of one fence, for each can fail alone: modifiers hold workloads, the quota refuses
+what they let through, the Pod Security level refuses what would reach the host, and the network is
+closed where the cluster's network plugin enforces policies (`enforcer`).
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Literal
+
+from drills.coverage.scope import EXCLUDE_LABEL
+from drills.sandbox.marks import RUN_LABEL, Run
+from kube.velero.api import Object, name
+
+Level = Literal["baseline", "privileged", "restricted"]
+_PSA = "pod-security.kubernetes.io"
+DENY_ALL = "backstop-drill-deny-all"
+ALLOW_INSIDE = "backstop-drill-inside"
+QUOTA = "backstop-drill-quota"
+_DNS_PORT = 53
+
+# DaemonSets of network plugins that enforce NetworkPolicies. Flannel by itself does not.
+_ENFORCERS = (
+    "antrea-agent",
+    "calico-node",
+    "canal",
+    "cilium",
+    "kube-router",
+    "ovnkube-node",
+    "rke2-canal",
+    "weave-net",
+)
+
+
+def namespace(run: Run, called: str, *, level: Level = "baseline") -> dict[str, Any]:
+    """A sandbox.
+
+    `level`: what its pods may ask for. Readers and held pods need root within their container, to
+    read files of any owner, and nothing of the host, which is `baseline`. Workloads that the user's
+    checks start may need more; then their own namespace says so.
+
+    It is kept out of backups: a schedule that takes every namespace would save the copy as well.
+    """
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": called,
+            "labels": {
+                **run.labels(),
+                EXCLUDE_LABEL: "true",
+                f"{_PSA}/enforce": level,
+                f"{_PSA}/enforce-version": "latest",
+            },
+        },
+    }
+
+
+def level_of(source: Object) -> Level | None:
+    """The level that a source namespace asks for its own workloads; None if it asks nothing."""
+    held: Mapping[str, str] = (source.get("metadata") or {}).get("labels") or {}
+    found = held.get(f"{_PSA}/enforce")
+    return found if found in ("baseline", "privileged", "restricted") else None  # type: ignore[return-value]
+
+
+def deny_all(run: Run, called: str) -> dict[str, Any]:
+    """Closes a sandbox in both directions. Reading by `exec` and port forwards are not affected."""
+    return _policy(run, called, DENY_ALL, {})
+
+
+def allow_inside(run: Run, called: str) -> dict[str, Any]:
+    """Opens a sandbox to the other ones of its run, and to name servers; for checks of workloads.
+
+    Without it, a workload cannot reach its own database. A name of a live service still resolves,
+    and its address stays closed.
+    """
+    inside = {"namespaceSelector": {"matchLabels": {RUN_LABEL: run.run_id}}}
+    names = {
+        "to": [{"namespaceSelector": {"matchLabels": _named("kube-system")}}],
+        "ports": [{"protocol": one, "port": _DNS_PORT} for one in ("UDP", "TCP")],
+    }
+    rules = {"ingress": [{"from": [inside]}], "egress": [{"to": [inside]}, names]}
+    return _policy(run, called, ALLOW_INSIDE, rules)
+
+
+def _named(called: str) -> dict[str, str]:
+    return {"kubernetes.io/metadata.name": called}
+
+
+def _policy(run: Run, called: str, policy: str, rules: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": policy, "namespace": called, "labels": run.labels()},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], **rules},
+    }
+
+
+def quota(run: Run, called: str, *, pods: int, storage: str | None = None) -> dict[str, Any]:
+    """No more pods than the drill makes, no address outside, at most `storage` ("50Gi").
+
+    `pods`: as many as the restore makes, and the drill's own readers; pods that can start nowhere
+    count as well. What a rule of the modifiers let through finds no place.
+    """
+    hard = {"pods": str(pods), "services.loadbalancers": "0", "services.nodeports": "0"}
+    if storage is not None:
+        hard["requests.storage"] = storage
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": QUOTA, "namespace": called, "labels": run.labels()},
+        "spec": {"hard": hard},
+    }
+
+
+def enforcer(daemon_sets: Iterable[Object], versions: Collection[str] = ()) -> str | None:
+    """What enforces NetworkPolicies here; None if nothing is known to, which a receipt says.
+
+    `versions`: the nodes' kubelet versions; K3s enforces them by itself unless told not to.
+    """
+    for one in sorted(name(each) for each in daemon_sets):
+        if any(one == known or one.startswith(f"{known}-") for known in _ENFORCERS):
+            return one
+    return "k3s" if any("+k3s" in version for version in versions) else None
