@@ -1,0 +1,1 @@
+"""Kubernetes objects compared three ways: what was there, what the backup holds, what came back."""
