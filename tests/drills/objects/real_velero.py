@@ -6,12 +6,14 @@ cluster. The programs are the pinned ones that `python -m lab tools` builds.
 
 import base64
 import contextlib
+import fcntl
 import io
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -99,11 +101,14 @@ def running_velero(folder: Path, fill: Callable[[KubeApi], None]) -> Iterator[Re
     (velero pkg/cmd/server/server.go).
     """
     velero, plugin = tool("velero"), tool("velero-plugin-for-aws")
-    _skip_if_taken()
     store_folder = folder / "minio"
     store_folder.mkdir()
     controllers = (*CONTROLLERS, *MORE_CONTROLLERS)
-    with running_minio(store_folder) as store, running_kube_api(folder, controllers) as api:
+    with (
+        _alone(),
+        running_minio(store_folder) as store,
+        running_kube_api(folder, controllers) as api,
+    ):
         client = Minio(
             store.endpoint, store.root_user, store.root_password, region=store.region,
             http_client=PoolManager(ca_certs=str(store.ca_file)),
@@ -194,6 +199,15 @@ def _server(velero: Path, plugins: Path, api: KubeApi, folder: Path) -> Iterator
 def _available(api: KubeApi) -> bool | None:
     found = api.request("GET", f"{GROUP}/backupstoragelocations/default")
     return True if (found.get("status") or {}).get("phase") == "Available" else None
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Workers that share these tests take turns, for two servers cannot have the fixed port."""
+    with Path(tempfile.gettempdir(), f"backstop-port-{_FIXED_PORT}.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _skip_if_taken()
+        yield
 
 
 def _skip_if_taken() -> None:
