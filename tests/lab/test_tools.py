@@ -145,24 +145,23 @@ def test_a_stop_request_meets_a_build_that_is_just_being_started(
     gate = tmp_path / "gate"
     gate.touch()
     monkeypatch.setenv("FAKE_GO_WAIT", str(gate))
-    stopped = threading.Event()
-    stop, popen = tools._Builds._stop, subprocess.Popen
+    begun: list[tools._Builds] = []
+    all_of, popen = tools._Builds.all, subprocess.Popen
 
-    def stop_and_say(builds: tools._Builds) -> None:
-        stop(builds)
-        stopped.set()
+    def remembered(builds: tools._Builds, *arguments: Any) -> None:
+        begun.append(builds)
+        all_of(builds, *arguments)
 
-    def start_and_be_interrupted(command: list[str], **kwargs: Any) -> Any:
+    def stopped_while_it_starts(command: list[str], **kwargs: Any) -> Any:
         process = popen(command, **kwargs)
         if threading.current_thread() is not threading.main_thread():
             wait_until(lambda: len(checkout.builds) == 1, "the build has begun")
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-            assert stopped.wait(SECONDS)
+            begun[0]._stop()
         return process
 
-    monkeypatch.setattr(tools._Builds, "_stop", stop_and_say)
-    monkeypatch.setattr(tools.subprocess, "Popen", start_and_be_interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(tools._Builds, "all", remembered)
+    monkeypatch.setattr(tools.subprocess, "Popen", stopped_while_it_starts)
+    with pytest.raises(LabError, match="thing did not build"):
         tools.ensure(["thing"], checkout.root)
     compiler = Path("/proc", checkout.builds[0].split()[0])
     wait_until(lambda: not compiler.exists(), "the build has ended")
