@@ -1,10 +1,11 @@
 """The drills' command line.
 
-    python -m drills run store [--json]     payload on stdin; receipt as JSON on stdout
-    python -m drills run store --summary    the same without the checks that came out as expected,
+    python -m drills run LAYER [--json]     payload on stdin; receipt as JSON on stdout; LAYER is
+                                            store or kube-objects
+    python -m drills run LAYER --summary    the same without the checks that came out as expected,
                                             which is what a Command keeps in the state
-    python -m drills control store          payload with "admin" on stdin; every control, planted
-                                            in a scratch site on the same store
+    python -m drills control LAYER          payload on stdin; every control. Those of store need
+                                            "admin", and a scratch site on the same store
     python -m drills list [DIRECTORY]       receipts kept on this machine, newest last
 
 Exit codes: 0 proven (or all controls killed), 20 broken (or a control survived), 21 unproven,
@@ -23,6 +24,7 @@ from types import FrameType
 from drills import listing
 from drills.evidence import receipts_dir
 from drills.frame import Clock
+from drills.kube_objects import run as kube_objects
 from drills.payload import PayloadError
 from drills.receipt import Receipt
 from drills.run import Ready, ReadyControls
@@ -31,8 +33,14 @@ from drills.verdict import EXIT_BAD_INPUT, EXIT_CODES, Verdict, reason_of_error,
 from kube.errors import ClusterError
 from s3.errors import StoreError
 
-DRILLS: Mapping[str, Callable[[str], Ready]] = {"store": store.ready}
-CONTROLS: Mapping[str, Callable[[str], ReadyControls]] = {"store": store.ready_controls}
+DRILLS: Mapping[str, Callable[[str], Ready]] = {
+    "store": store.ready,
+    "kube-objects": kube_objects.ready,
+}
+CONTROLS: Mapping[str, Callable[[str], ReadyControls]] = {
+    "store": store.ready_controls,
+    "kube-objects": kube_objects.ready_controls,
+}
 
 USAGE = (
     f"usage: python -m drills run {'|'.join(DRILLS)} [--json | --summary]"

@@ -23,6 +23,7 @@ class Sides(StrEnum):
     """Which two sides were compared."""
 
     TRUTH_BACKUP = "truth and backup"
+    LIVE_BACKUP = "live cluster and backup"
     BACKUP_COPY = "backup and restored copy"
 
 

@@ -96,14 +96,17 @@ def modifiers(
     claims: Claims | None = None,
     held: Mapping[Held, Object] | None = None,
     idle: Idle | None = None,
+    custom: Sequence[str] = (),
 ) -> Modifiers:
     """`mapping`: source namespaces and their sandboxes. `services`: as they are in the backup.
 
-    `held`: pods that a file-system copy is restored through; with `idle`, pods are restored at all.
+    `custom`: kinds that are restored beside those of kinds.py. `held`: pods that a file-system copy
+    is restored through; with `idle`, pods are restored at all.
     """
     namespaces = tuple(sorted(mapping))
     rules = [
         *(Rule(kind, namespaces, merge) for kind, merge in _held_back(run.run_id)),
+        *(Rule(kind, namespaces, _LET_GO) for kind in (*kinds.OBJECT_KINDS, *custom)),
         *_services(namespaces, services),
         *_claims(namespaces, run.run_id, claims or Claims()),
     ]
@@ -134,6 +137,9 @@ def _held_back(run_id: str) -> Iterable[tuple[str, dict[str, Any]]]:
         yield kind, {"metadata": {"annotations": dict.fromkeys(COPYING_ANNOTATIONS)}}
 
 
+# Whoever put a finalizer there would tidy up after the copy as if it were the live object; where
+# nobody does, the sandbox would never go.
+_LET_GO = {"metadata": {"finalizers": None}}
 _INERT_INGRESS = {
     "ingressClassName": INERT_NAME,
     "rules": None,

@@ -96,6 +96,7 @@ def plan(
         claims=_claims(found, wish) if wish.volumes else None,
         held=found.held,
         idle=wish.idle if found.held else None,
+        custom=wish.custom if wish.objects else (),
     )
     try:
         config_map = made.config_map(run, velero_namespace)

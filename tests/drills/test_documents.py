@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from drills.kube_objects import controls as kube_objects
 from drills.store.controls import CONTROLS
 from drills.store.scratch_controls import PLANTS
 from drills.verdict import EXIT_CODES, Reason, verdict_of
@@ -19,7 +20,8 @@ def test_the_table_of_reasons_has_each_in_order_of_gravity_with_its_verdict() ->
 def test_the_table_of_controls_has_each_with_its_reason() -> None:
     section = TEXT.partition("## Controls")[2].partition("## The payload")[0]
     rows = re.findall(r"^\| `([a-z-]+)` \| [^|]+ \| `([a-z-]+)` \|", section, re.MULTILINE)
-    assert rows == [(each.name, str(each.expected)) for each in (*CONTROLS, *PLANTS)]
+    known = (*CONTROLS, *PLANTS, *kube_objects.CONTROLS)
+    assert rows == [(each.name, str(each.expected)) for each in known]
 
 
 def test_the_table_of_verdicts_has_each_exit_code() -> None:

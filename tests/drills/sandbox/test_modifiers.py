@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from drills.sandbox import hold, modifiers
 from drills.sandbox.hold import NOBODY, Held, Idle
+from drills.sandbox.kinds import OBJECT_KINDS
 from drills.sandbox.modifiers import Claims, Modifiers, TooManyRulesError
 from drills.sandbox.patches import Change, Rule, Value, exactly, pointer
 from tests.drills.sandbox import velero_rules
@@ -152,6 +153,17 @@ def test_nothing_is_changed_beside_what_is_told(
     )
     after = restored(made, kind, one)
     explained(one, after, [change for change in made.changes if change.kind == kind])
+
+
+@pytest.mark.parametrize("kind", [*OBJECT_KINDS, "widgets.example.org"])
+def test_no_finalizer_comes_along(kind: str) -> None:
+    made = built(custom=["widgets.example.org"])
+    one = found("Any", metadata={"finalizers": ["example.org/hold"]})
+    assert "finalizers" not in restored(made, kind, one)["metadata"]
+    told = [
+        each for each in made.changes if (each.kind, each.path) == (kind, "/metadata/finalizers")
+    ]
+    assert [each.value for each in told] == [Value.GONE]
 
 
 def test_an_untouched_kind_stays_as_it_was() -> None:

@@ -1,0 +1,205 @@
+"""Controls of the drill of layer `kube-objects`: it is shown something else than what is there.
+
+They lie about the archive as it is read, about the restored objects as they are listed, or about
+the site's own bounds; the store and the live namespaces are not touched. Those that need a restored
+copy make one of their own and take it away again.
+"""
+
+import datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+from drills.controls import ROTATE, Planted, judgement_of, next_in_turn
+from drills.kube_objects.archive import Reader
+from drills.kube_objects.drill import KubeObjectsDrill, Lens, Pairs
+from drills.kube_objects.payload import KubeObjectsPayload
+from drills.objects.against_copy import CopyIndex
+from drills.objects.keys import ObjectKey
+from drills.verdict import Judgement, Reason
+from kube.discovery import Served, discover
+from kube.errors import Cause, ClusterError
+from kube.velero.api import Velero
+
+_MARK = {"backstop-control": "planted"}
+_CUT_BYTES = 200
+
+Make = Callable[[KubeObjectsPayload], KubeObjectsDrill]
+"""A fresh drill of a payload, with edges and a run id of its own."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A named fault: what is planted, the reason it must lead to, how a fresh drill is rigged."""
+
+    name: str
+    planted: str
+    expected: Reason
+    rig: Callable[[KubeObjectsPayload, Make], KubeObjectsDrill]
+
+
+def _dropped_object(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
+    drill = make(payload)
+    return replace(drill, restores=False, lens=Lens(saved=_Unchanged(drill.velero).dropped))
+
+
+def _changed_field(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
+    drill = make(payload)
+    return replace(drill, restores=False, lens=Lens(saved=_Unchanged(drill.velero).labelled))
+
+
+@dataclass(frozen=True)
+class _CutReader(Reader):
+    def pieces(self, path: str) -> Iterator[bytes]:
+        whole = b"".join(super().pieces(path))
+        yield whole[:-_CUT_BYTES] if path.endswith(".tar.gz") else whole
+
+
+def _truncated_archive(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
+    drill = make(payload)
+    real = drill.reader
+    cut = _CutReader(real.endpoint, real.credential, real.place)
+    return replace(drill, restores=False, reader=cut)
+
+
+def _other_cluster(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
+    cluster = payload.cluster.model_copy(update={"uid": f"not-{payload.cluster.uid}"})
+    return replace(make(payload.model_copy(update={"cluster": cluster})), restores=False)
+
+
+def _stale_point(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
+    limits = payload.limits.model_copy(update={"rpo_seconds": 1e-9})
+    return replace(make(payload.model_copy(update={"limits": limits})), restores=False)
+
+
+def _slow_restore(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
+    limits = payload.limits.model_copy(update={"rto_seconds": 1e-9})
+    return make(payload.model_copy(update={"limits": limits}))
+
+
+def _lost_copy(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
+    return replace(make(payload), lens=Lens(copies=lambda pairs, index: _met(pairs, index)[1]))
+
+
+def _changed_copy(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
+    def changed(pairs: Pairs, index: CopyIndex) -> Pairs:
+        victims, others = _met(pairs, index)
+        return chain(((key, _labelled(content)) for key, content in victims), others)
+
+    return replace(make(payload), lens=Lens(copies=changed))
+
+
+def _added_copy(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
+    def added(pairs: Pairs, index: CopyIndex) -> Pairs:
+        victims, others = _met(pairs, index)
+        more = [(key._replace(name="backstop-control-planted"), one) for key, one in victims]
+        return chain(victims, more, others)
+
+    return replace(make(payload), lens=Lens(copies=added))
+
+
+CONTROLS: tuple[Control, ...] = (
+    Control("dropped-object", "one object is left out of the archive", Reason.OBJECT_LOST,
+            _dropped_object),
+    Control("changed-field", "one object in the archive has another label", Reason.OBJECT_DIFFERS,
+            _changed_field),
+    Control("truncated-archive", "the end of the archive is cut off", Reason.RESTORE_POINT_DAMAGED,
+            _truncated_archive),
+    Control("other-cluster", "the site's cluster is said to be another one",
+            Reason.CLUSTER_MISMATCH, _other_cluster),
+    Control("stale-point", "no age of the newest restore point is young enough", Reason.OVER_RPO,
+            _stale_point),
+    Control("slow-restore", "no restore is quick enough", Reason.OVER_RTO, _slow_restore),
+    Control("lost-copy", "one restored object is not seen", Reason.OBJECT_LOST, _lost_copy),
+    Control("changed-copy", "one restored object has another label", Reason.OBJECT_DIFFERS,
+            _changed_copy),
+    Control("added-copy", "one object more is seen among the restored", Reason.OBJECT_ADDED,
+            _added_copy),
+)  # fmt: skip
+
+
+def choose(
+    wanted: str,
+    payload: KubeObjectsPayload,
+    make: Make,
+    *,
+    earlier: int,
+    today: datetime.date,
+) -> Planted | None:
+    """The control of that name, or the one whose turn it is."""
+    named = [one for one in CONTROLS if wanted in (ROTATE, one.name)]
+    control = next_in_turn(named, earlier, today)
+    return None if control is None else planted(control, payload, make)
+
+
+def planted(control: Control, payload: KubeObjectsPayload, make: Make) -> Planted:
+    def run() -> Judgement:
+        drill = control.rig(payload, make)
+        return judgement_of(drill, drill.clock)
+
+    return Planted(control.name, control.planted, control.expected, run)
+
+
+@dataclass(frozen=True)
+class _Unchanged:
+    """Plants a fault in the first object of the archive that was not written since the backup.
+
+    Any other one is not compared, so that a fault in it would rightly go unnoticed.
+    """
+
+    velero: Velero
+
+    def dropped(self, pairs: Pairs) -> Pairs:
+        return self._each(pairs, lambda _content: None)
+
+    def labelled(self, pairs: Pairs) -> Pairs:
+        return self._each(pairs, _labelled)
+
+    def _each(
+        self, pairs: Pairs, plant: Callable[[dict[str, Any]], dict[str, Any] | None]
+    ) -> Pairs:
+        served, done = discover(self.velero.client), False
+        for key, content in pairs:
+            if not done and key.namespace and self._is_as_saved(served, key, content):
+                done = True
+                damaged = plant(content)
+                if damaged is not None:
+                    yield key, damaged
+                continue
+            yield key, content
+
+    def _is_as_saved(self, served: Served, key: ObjectKey, content: dict[str, Any]) -> bool:
+        resource = served.named(key.resource)
+        if resource is None:
+            return False
+        try:
+            live = self.velero.client.get(f"{resource.path(key.namespace)}/{key.name}")
+        except ClusterError as error:
+            if error.cause is Cause.MISSING:
+                return False
+            raise
+        return _identity(live) == _identity(content)
+
+
+def _identity(content: dict[str, Any]) -> tuple[object, object]:
+    metadata = content.get("metadata")
+    held = metadata if isinstance(metadata, dict) else {}
+    return held.get("uid"), held.get("resourceVersion")
+
+
+def _labelled(content: dict[str, Any]) -> dict[str, Any]:
+    metadata = content.get("metadata")
+    held = metadata if isinstance(metadata, dict) else {}
+    labels = {**(held.get("labels") or {}), **_MARK}
+    return {**content, "metadata": {**held, "labels": labels}}
+
+
+def _met(pairs: Pairs, index: CopyIndex) -> tuple[list[tuple[ObjectKey, dict[str, Any]]], Pairs]:
+    """The first restored object that the backup awaits, and the others."""
+    before: list[tuple[ObjectKey, dict[str, Any]]] = []
+    for key, content in pairs:
+        if index.form.mapping.source_of(key) in index.expected:
+            return [(key, content)], chain(before, pairs)
+        before.append((key, content))
+    return [], iter(before)
