@@ -18,8 +18,10 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
+from typing import Protocol, cast
 
 from drills import listing
 from drills.evidence import receipts_dir
@@ -27,36 +29,30 @@ from drills.frame import Clock
 from drills.payload import PayloadError
 from drills.receipt import Receipt
 from drills.run import Ready, ReadyControls
-from drills.store import run as store
 from drills.verdict import EXIT_BAD_INPUT, EXIT_CODES, Verdict, reason_of_error, verdict_of
 from kube.errors import ClusterError
 from s3.errors import StoreError
 
 
-def _kube_objects(text: str) -> Ready:
-    from drills.kube_objects import run  # noqa: PLC0415  (slow, and the store's drill needs none)
+class Layer(Protocol):
+    """The module behind a layer: reads a payload's text. Both raise PayloadError."""
 
-    return run.ready(text)
+    def ready(self, text: str) -> Ready: ...
 
-
-def _kube_objects_controls(text: str) -> ReadyControls:
-    from drills.kube_objects import run  # noqa: PLC0415  (as above)
-
-    return run.ready_controls(text)
+    def ready_controls(self, text: str) -> ReadyControls: ...
 
 
-DRILLS: Mapping[str, Callable[[str], Ready]] = {
-    "store": store.ready,
-    "kube-objects": _kube_objects,
-}
-CONTROLS: Mapping[str, Callable[[str], ReadyControls]] = {
-    "store": store.ready_controls,
-    "kube-objects": _kube_objects_controls,
-}
+LAYERS: Mapping[str, str] = {"store": "drills.store.run", "kube-objects": "drills.kube_objects.run"}
+
+
+def _layer(name: str) -> Layer:
+    """Loads one layer alone: what the others import takes longer than a short drill."""
+    return cast(Layer, import_module(LAYERS[name]))
+
 
 USAGE = (
-    f"usage: python -m drills run {'|'.join(DRILLS)} [--json | --summary]"
-    f" | control {'|'.join(CONTROLS)} | list [DIRECTORY]"
+    f"usage: python -m drills run {'|'.join(LAYERS)} [--json | --summary]"
+    f" | control {'|'.join(LAYERS)} | list [DIRECTORY]"
 )
 
 FORMS: Mapping[tuple[str, ...], Callable[[Receipt], dict[str, object]]] = {
@@ -69,10 +65,10 @@ FORMS: Mapping[tuple[str, ...], Callable[[Receipt], dict[str, object]]] = {
 def main(arguments: Sequence[str]) -> int:
     try:
         match list(arguments):
-            case ["run", layer, *form] if layer in DRILLS and tuple(form) in FORMS:
-                return _run(DRILLS[layer](sys.stdin.read()), FORMS[tuple(form)])
-            case ["control", layer] if layer in CONTROLS:
-                return _control(CONTROLS[layer](sys.stdin.read()))
+            case ["run", layer, *form] if layer in LAYERS and tuple(form) in FORMS:
+                return _run(_layer(layer).ready(sys.stdin.read()), FORMS[tuple(form)])
+            case ["control", layer] if layer in LAYERS:
+                return _control(_layer(layer).ready_controls(sys.stdin.read()))
             case ["list"]:
                 return _list(_default_directory())
             case ["list", directory]:

@@ -13,7 +13,7 @@ from drills.sandbox import fence, safety
 from drills.sandbox.marks import LAYER_LABEL, Run
 from drills.sandbox.plan import Plan
 from drills.sandbox.safety import Refusal
-from drills.sandbox.sweep import Found, Left, Step, sweep
+from drills.sandbox.sweep import Found, Left, Step, Sweep, sweep
 from drills.sandbox.wish import SYSTEM_NAMESPACES
 from kube.errors import Cause, ClusterError
 from kube.velero.api import Object, Velero, name
@@ -90,19 +90,21 @@ class Aside:
 
         `known`: ids of runs of this site that are over. Raises ClusterError.
         """
-        removed = 0
-        own = self.run.run_id
+        removed, dead = 0, frozenset(known)
+
+        def look() -> Sweep:
+            now, own = self.clock.now(), self.run.run_id
+            return sweep(self.found(), self.run.site, now, own=own, known=dead)
+
         # Each look may show more: a volume is freed only when its namespace is gone.
         for _ in range(4):
-            plan = sweep(
-                self.found(), self.run.site, self.clock.now(), own=own, known=frozenset(known)
-            )
+            plan = look()
             if not plan.steps:
                 break
             for stage in sorted({step.stage for step in plan.steps}):
                 steps = [step for step in plan.steps if step.stage is stage]
                 removed += self._carry_out(steps)
-        left = sweep(self.found(), self.run.site, self.clock.now(), own=own, known=frozenset(known))
+        left = look()
         unmet = tuple(
             Left(step.kind, step.namespace, step.name, "it does not go", debris=True)
             for step in left.steps

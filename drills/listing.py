@@ -45,5 +45,5 @@ def trials(directory: Path, layer: str) -> list[Trial]:
 
 
 def _ended(receipt: dict[str, Any]) -> datetime.datetime:
-    began = datetime.datetime.fromisoformat(str(receipt["startedAt"]).replace("Z", "+00:00"))
+    began = datetime.datetime.fromisoformat(str(receipt["startedAt"]))
     return began + datetime.timedelta(seconds=sum(one["seconds"] for one in receipt["phases"]))

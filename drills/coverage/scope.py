@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from kube.velero.api import Object, name, phase
+from kube.velero.api import EXCLUDE_LABEL, Object, name, phase
 
-EXCLUDE_LABEL = "velero.io/exclude-from-backup"
 EVERYTHING = "*"
 _CLAIM_KINDS = frozenset({"persistentvolumeclaims", "persistentvolumeclaim", "pvc"})
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import IO, Any
 
 from drills.kube_objects.payload import VeleroPlace
-from drills.objects import tarball
+from drills.objects import metadata, tarball
 from drills.objects.keys import ObjectKey
 from drills.objects.tarball import SavedObject
 from drills.sandbox.kinds import Present
@@ -18,6 +18,7 @@ from s3.errors import SDK_ERRORS, classify
 
 PIECE_BYTES = 1024 * 1024
 _NAMESPACES = "namespaces"
+_IDENTITY = "kube-system"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,14 @@ class Reader:
             answer.release_conn()
 
 
+@dataclass(frozen=True)
+class Overview:
+    """`contents` for the plan; `cluster_uid`: of the archived kube-system, None without it."""
+
+    contents: Contents
+    cluster_uid: str | None
+
+
 class Archive:
     """A backup's tarball on this machine's disk, without a name there, so that nothing
     is left of it when the drill is killed. It is read more than once."""
@@ -69,11 +78,12 @@ class Archive:
         self._file.seek(0)
         return tarball.objects(self._file, only=only)
 
-    def contents(self, wanted: Collection[str]) -> Contents:
-        """What a plan has to know of the archive; `wanted`: namespaces and globs, none for all.
+    def look(self, wanted: Collection[str]) -> Overview:
+        """What has to be known before a restore; `wanted`: namespaces and globs, none for all.
 
         Raises TarballError.
         """
+        uid: str | None = None
         kinds: Counter[tuple[str, bool]] = Counter()
         namespaces: set[str] = set()
         services: list[dict[str, Any]] = []
@@ -83,10 +93,13 @@ class Archive:
                 namespaces.add(key.namespace)
             elif key.resource == _NAMESPACES:
                 namespaces.add(key.name)
+                if key.name == _IDENTITY:
+                    uid = metadata.text(content, "uid") or None
             if key.resource == "services" and _asked(key.namespace, wanted):
                 services.append(content)
         present = [Present(kind, inside, count) for (kind, inside), count in sorted(kinds.items())]
-        return Contents(namespaces=namespaces, kinds=present, services=services)
+        contents = Contents(namespaces=namespaces, kinds=present, services=services)
+        return Overview(contents, uid)
 
 
 def _asked(namespace: str, wanted: Collection[str]) -> bool:

@@ -10,13 +10,14 @@ clean up  what this run made, and what dead runs left
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from drills import points, rto
 from drills.aside import Aside, RefusedError, is_own
 from drills.frame import Clock, NotCompared, Phase, Record, RestorePoint, StopDrillError
 from drills.kube_objects import changes, findings
-from drills.kube_objects.archive import Archive, Reader
+from drills.kube_objects.archive import Archive, Overview, Reader
 from drills.kube_objects.payload import KubeObjectsPayload
 from drills.objects import results
 from drills.objects.against_copy import CopyComparison, CopyIndex
@@ -78,6 +79,7 @@ class KubeObjectsDrill:
     _point: points.Point | None = None
     _backup: Object = field(default_factory=dict)
     _archive: Archive | None = None
+    _overview: Overview | None = None
     _plan: Plan | None = None
     _served: Served | None = None
     _spans: list[rto.Span] = field(default_factory=list)
@@ -128,7 +130,8 @@ class KubeObjectsDrill:
             self._archive = Archive(self.reader, point.name)
         finally:
             self._spans.append(("fetch", began, self.clock.monotonic()))
-        origin = safety.origin(self._backup, self.payload.site, seen, archived=self._archived_uid())
+        overview = self._overview = self._archive.look(self.payload.namespaces)
+        origin = safety.origin(self._backup, self.payload.site, seen, archived=overview.cluster_uid)
         if origin.refusal is not None:
             why = origin.refusal
             raise _stopped(record, "backup", "origin", why.sentence, why.reason)
@@ -181,15 +184,7 @@ class KubeObjectsDrill:
         self._backup = next(one for one in of_location if name(one) == point.name)
         return point
 
-    def _archived_uid(self) -> str | None:
-        key = ObjectKey("namespaces", "", "kube-system")
-        for _, content in self._objects(only={key}):
-            return str((content.get("metadata") or {}).get("uid") or "") or None
-        return None
-
-    def _objects(
-        self, only: Collection[ObjectKey] | None = None
-    ) -> Iterator[tuple[ObjectKey, dict[str, Any]]]:
+    def _objects(self, only: Collection[ObjectKey] | None = None) -> Pairs:
         if self._archive is None:
             raise StopDrillError("the archive was not read")
         yield from self.lens.saved(iter(self._archive.objects(only)))
@@ -216,22 +211,16 @@ class KubeObjectsDrill:
             )  # fmt: skip
         return f"{found.count} objects as in the cluster, {len(found.findings)} findings"
 
-    def _live(
-        self, record: Record, namespaces: Sequence[str]
-    ) -> Iterator[tuple[ObjectKey, dict[str, Any]]]:
+    def _live(self, record: Record, namespaces: Sequence[str]) -> Pairs:
         """Every live object of kinds that a backup can hold, each once."""
         wanted = [one for one in self._resources() if one.verbs >= LISTED_VERBS]
         tell = _SkippedKinds(record)
-        seen: set[ObjectKey] = set()
-        for listed in (
-            in_namespaces(self.velero.client, wanted, namespaces, tell=tell),
-            of_cluster(self.velero.client, wanted, tell=tell),
-        ):
-            for resource, content in listed:
-                key = _key(resource, content)
-                if key not in seen:  # a listing that began anew tells its objects again
-                    seen.add(key)
-                    yield key, content
+        return _once(
+            chain(
+                in_namespaces(self.velero.client, wanted, namespaces, tell=tell),
+                of_cluster(self.velero.client, wanted, tell=tell),
+            )
+        )
 
     def _resources(self) -> Iterable[Resource]:
         return () if self._served is None else self._served.resources
@@ -242,12 +231,11 @@ class KubeObjectsDrill:
             objects=True, volumes=False, seconds=payload.limits.restore_seconds,
             namespaces=payload.namespaces, custom=payload.custom,
         )  # fmt: skip
-        if self._archive is None or self._point is None:
+        if self._overview is None or self._point is None:
             raise StopDrillError("no archive")
-        contents = self._archive.contents(payload.namespaces)
         try:
             made = self._plan = plan(
-                self.run, self._point.name, contents, wish, classes={},
+                self.run, self._point.name, self._overview.contents, wish, classes={},
                 velero_namespace=self.velero.namespace,
             )  # fmt: skip
         except PlanError as error:
@@ -279,9 +267,9 @@ class KubeObjectsDrill:
             Check("velero", "time to usable", f"at most {limits.rto_seconds:g} s",
                   over or f"{measured.total:.1f} s", Reason.OVER_RTO if over else None)
         )  # fmt: skip
-        reason = None if result.faultless else _RESTORE_REASONS.get(
-            result.outcome, Reason.RESTORE_FAILED
-        )  # fmt: skip
+        late = result.outcome is Outcome.TIMED_OUT
+        failed = Reason.RESTORE_TIMEOUT if late else Reason.RESTORE_FAILED
+        reason = None if result.faultless else failed
         said = f" ({result.message})" if result.message else ""
         record.checks.append(
             Check(
@@ -340,19 +328,11 @@ class KubeObjectsDrill:
         findings.take(record, found)
         return f"{found.count} objects compared, {len(found.findings)} findings"
 
-    def _copies(
-        self, record: Record, sandboxes: Sequence[str]
-    ) -> Iterator[tuple[ObjectKey, dict[str, Any]]]:
-        seen: set[ObjectKey] = set()
-        listed = in_namespaces(
-            self.velero.client, list(self._resources()), sandboxes, excluded=NO_CONTENT,
-            tell=_SkippedKinds(record),
-        )  # fmt: skip
-        for resource, content in listed:
-            key = _key(resource, content)
-            if key not in seen and not is_own(content, self.run):
-                seen.add(key)
-                yield key, content
+    def _copies(self, record: Record, sandboxes: Sequence[str]) -> Pairs:
+        """Every object in the sandboxes but the drill's own, each once."""
+        resources, tell = list(self._resources()), _SkippedKinds(record)
+        found = _once(in_namespaces(self.velero.client, resources, sandboxes, tell=tell))
+        return (pair for pair in found if not is_own(pair[1], self.run))
 
     def _clean_up(self, record: Record) -> str:
         if self._archive is not None:
@@ -366,12 +346,6 @@ class KubeObjectsDrill:
                     Check("cluster", "clean up", "nothing left", line, Reason.DEBRIS_LEFT)
                 )
         return told
-
-
-_RESTORE_REASONS = {
-    Outcome.TIMED_OUT: Reason.RESTORE_TIMEOUT,
-    Outcome.VANISHED: Reason.RESTORE_FAILED,
-}
 
 
 def _reading(run: Callable[[Record], str]) -> Callable[[Record], str]:
@@ -396,6 +370,16 @@ class _SkippedKinds:
     def __call__(self, listing: Listing) -> None:
         if listing.stage is Stage.SKIPPED and listing.why not in NO_CONTENT.values():
             self.record.not_compared.append(NotCompared(listing.resource.name, 0, listing.why))
+
+
+def _once(listed: Iterable[tuple[Resource, dict[str, Any]]]) -> Pairs:
+    """Objects by their keys; a listing that began anew tells its objects again."""
+    seen: set[ObjectKey] = set()
+    for resource, content in listed:
+        key = _key(resource, content)
+        if key not in seen:
+            seen.add(key)
+            yield key, content
 
 
 def _key(resource: Resource, content: Mapping[str, Any]) -> ObjectKey:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from drills.objects import metadata
 from drills.objects.canonical import Digests
 from drills.objects.differences import FieldChange
 from drills.objects.findings import (
@@ -63,8 +64,8 @@ class LiveComparison:
     def saved(self, key: ObjectKey, content: Mapping[str, object]) -> None:
         """One object of the backup. Raises NotJSONError for one that is no JSON value."""
         self._left[key] = _Saved(
-            _metadata(content, "uid"),
-            _metadata(content, "resourceVersion"),
+            metadata.text(content, "uid"),
+            metadata.text(content, "resourceVersion"),
             self._digests(key, content),
         )
 
@@ -73,9 +74,9 @@ class LiveComparison:
         saved = self._left.pop(key, None)
         if saved is None:
             self._not_saved(key, content)
-        elif _metadata(content, "uid") != saved.uid:
+        elif metadata.text(content, "uid") != saved.uid:
             self._skipped.add(key, _ANEW_WHY)
-        elif _metadata(content, "resourceVersion") != saved.version:
+        elif metadata.text(content, "resourceVersion") != saved.version:
             self._skipped.add(key, _WRITTEN_WHY)
         else:
             self._unchanged(key, content, saved)
@@ -100,7 +101,7 @@ class LiveComparison:
             self._skipped.add(key, f"out of the backup's scope: {decision.why}")
         elif decision.inclusion is Inclusion.RELATED:
             self._skipped.add(key, _RELATED_WHY)
-        elif _created(content) >= self._began:
+        elif metadata.created(content) >= self._began:
             self._skipped.add(key, _YOUNGER_WHY)
         else:
             self._compared[key.resource] += 1
@@ -153,18 +154,3 @@ def _different(live: Digests, saved: Digests) -> Iterator[FieldChange]:
 
 def _told(digest: bytes | None) -> str:
     return "absent" if digest is None else f"content {digest.hex()[:12]}"
-
-
-def _metadata(content: Mapping[str, object], name: str) -> str:
-    metadata = content.get("metadata")
-    value = metadata.get(name) if isinstance(metadata, Mapping) else None
-    return value if isinstance(value, str) else ""
-
-
-def _created(content: Mapping[str, object]) -> datetime.datetime:
-    """When the object says it was created; long ago if it does not."""
-    try:
-        found = datetime.datetime.fromisoformat(_metadata(content, "creationTimestamp"))
-    except ValueError:
-        return datetime.datetime.min.replace(tzinfo=datetime.UTC)
-    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)

@@ -9,6 +9,7 @@ import datetime
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from drills.objects import metadata
 from drills.objects.canonical import Digests
 from drills.objects.differences import FieldChange
 from drills.objects.findings import (
@@ -34,6 +35,7 @@ _YOUNGER_WHY = "it is younger than the first list, and gone or out of scope in t
 _RELATED_WHY = "only an object that refers to it brings it into the backup"
 _STATE = "as recorded"
 _OTHER_STATE = "another"
+_ABSENT = "absent"
 
 
 class TruthComparison:
@@ -90,7 +92,7 @@ class TruthComparison:
         made = MADE_BY_THE_BACKUP.get(key.resource)
         if made is not None:
             self._skipped.add(key, made)
-        elif _created(content) >= _whole_second(self._truth.head.before_began):
+        elif metadata.created(content) >= _whole_second(self._truth.head.before_began):
             self._skipped.add(key, _YOUNGER_WHY)
         else:
             self._compared[key.resource] += 1
@@ -151,7 +153,7 @@ def compare(truth: Truth, backup: Iterable[tuple[ObjectKey, Mapping[str, object]
 
 
 def _identity_changes(content: Mapping[str, object], entry: Entry) -> list[FieldChange]:
-    version = _metadata(content, "resourceVersion")
+    version = metadata.text(content, "resourceVersion", _ABSENT)
     pairs = (
         ("metadata.uid", entry.uid, _uid(content)),
         ("metadata.resourceVersion", entry.before, version),
@@ -169,27 +171,12 @@ def _why_absent(entry: Entry) -> str:
 
 def _told(digest: bytes | None, *, other: bool = False) -> str:
     if digest is None:
-        return "absent"
+        return _ABSENT
     return f"{_OTHER_STATE if other else _STATE} ({digest.hex()[:12]})"
 
 
 def _uid(content: Mapping[str, object]) -> str:
-    return _metadata(content, "uid")
-
-
-def _metadata(content: Mapping[str, object], name: str) -> str:
-    metadata = content.get("metadata")
-    value = metadata.get(name) if isinstance(metadata, Mapping) else None
-    return value if isinstance(value, str) else "absent"
-
-
-def _created(content: Mapping[str, object]) -> datetime.datetime:
-    """When the object says it was created; long ago if it does not."""
-    try:
-        found = datetime.datetime.fromisoformat(_metadata(content, "creationTimestamp"))
-    except ValueError:
-        return datetime.datetime.min.replace(tzinfo=datetime.UTC)
-    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
+    return metadata.text(content, "uid", _ABSENT)
 
 
 def _whole_second(time: datetime.datetime) -> datetime.datetime:

@@ -14,8 +14,8 @@ from fnmatch import fnmatchcase
 
 from drills.objects.keys import ObjectKey
 from drills.objects.selectors import Selector, selector
+from kube.velero.api import EXCLUDE_LABEL
 
-EXCLUDE_LABEL = "velero.io/exclude-from-backup"
 LISTED_VERBS = frozenset({"list", "create", "get", "delete"})
 """A kind that lacks one of these verbs is never saved (velero pkg/discovery/helper.go)."""
 

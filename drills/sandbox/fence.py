@@ -8,9 +8,8 @@ closed where the cluster's network plugin enforces policies (`enforcer`).
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
-from drills.coverage.scope import EXCLUDE_LABEL
 from drills.sandbox.marks import RUN_LABEL, Run
-from kube.velero.api import Object, name
+from kube.velero.api import EXCLUDE_LABEL, Object, name
 
 Level = Literal["baseline", "privileged", "restricted"]
 _PSA = "pod-security.kubernetes.io"

@@ -11,6 +11,7 @@ from kube.writer import Writer
 GROUP = "velero.io/v1"
 SCHEDULE_LABEL = "velero.io/schedule-name"
 LOCATION_LABEL = "velero.io/storage-location"
+EXCLUDE_LABEL = "velero.io/exclude-from-backup"
 # Every other phase of a backup goes on by itself.
 ENDED = frozenset({"Completed", "PartiallyFailed", "Failed", "FailedValidation"})
 

@@ -1,6 +1,5 @@
 """What the canary writes is what it says it wrote, and it appears whole or not at all."""
 
-import ast
 import json
 import os
 import shutil
@@ -32,6 +31,7 @@ from tests.drills.canary.canaries import (
     tree_of,
     write_config,
 )
+from tests.support.single_files import imported
 
 WRITER = Path(writer.__file__)
 
@@ -494,19 +494,7 @@ def test_killed_at_any_moment_it_leaves_whole_generations(tmp_path: Path) -> Non
 
 
 def test_the_writer_is_one_file_that_old_interpreters_take() -> None:
-    tree = ast.parse(WRITER.read_text(), feature_version=(3, 9))
-    imported = {
-        name.split(".")[0]
-        for node in ast.walk(tree)
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
-            else []
-        )
-    }
-    assert imported <= sys.stdlib_module_names
+    assert imported(WRITER, (3, 9)) <= sys.stdlib_module_names
 
 
 def test_entries_of_a_truth_are_entries_of_a_tree() -> None:

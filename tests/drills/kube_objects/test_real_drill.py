@@ -20,8 +20,15 @@ from drills.payload import PayloadError, parse
 from drills.verdict import Reason, Verdict
 from tests.drills.objects import archives
 from tests.drills.objects.real_objects import cluster_objects, namespaced_objects
-from tests.drills.objects.real_velero import BUCKET, NAMESPACE, RealVelero, running_velero, until
-from tests.support.kube_api import KubeApi, RefusedError
+from tests.drills.objects.real_velero import (
+    BUCKET,
+    NAMESPACE,
+    RealVelero,
+    posted,
+    running_velero,
+    until,
+)
+from tests.support.kube_api import KubeApi
 
 pytestmark = pytest.mark.tools
 
@@ -38,17 +45,7 @@ def velero(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealVelero]:
 def _fill(api: KubeApi) -> None:
     api.request("POST", "/api/v1/namespaces", {"metadata": {"name": "shop"}})
     for path, content in [*cluster_objects(), *namespaced_objects("shop")]:
-        until(lambda: _posted(api, path, content), f"{path} to be served")  # noqa: B023
-
-
-def _posted(api: KubeApi, path: str, content: dict[str, Any]) -> bool | None:
-    try:
-        api.request("POST", path, content)
-    except RefusedError as refused:
-        if refused.status == 404 or "serviceaccount" in str(refused):
-            return None
-        raise
-    return True
+        posted(api, path, content)
 
 
 @pytest.fixture(scope="module")

@@ -83,6 +83,21 @@ class RealVelero:
         return until(ended, f"{kind} {name} to end")
 
 
+def posted(api: KubeApi, path: str, content: dict[str, Any]) -> None:
+    """Makes an object; custom kinds, and accounts of new namespaces, are there a moment later."""
+
+    def made() -> bool | None:
+        try:
+            api.request("POST", path, content)
+        except RefusedError as refused:
+            if refused.status == 404 or "serviceaccount" in str(refused):
+                return None
+            raise AssertionError(f"{path}: {refused}") from None
+        return True
+
+    until(made, f"{path} to be served")
+
+
 def until(ask: Callable[[], Any], what: str) -> Any:
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:

@@ -27,9 +27,9 @@ from tests.drills.objects.real_objects import (
     everything,
     namespaced_objects,
 )
-from tests.drills.objects.real_velero import NAMESPACE, RealVelero, running_velero, until
+from tests.drills.objects.real_velero import NAMESPACE, RealVelero, posted, running_velero, until
 from tests.drills.objects.samples import Pair
-from tests.support.kube_api import KubeApi, RefusedError
+from tests.support.kube_api import KubeApi
 
 pytestmark = pytest.mark.tools
 
@@ -106,18 +106,7 @@ def _fill(api: KubeApi) -> None:
     hidden = {"name": "hidden", "labels": {"velero.io/exclude-from-backup": "true"}}
     api.request("POST", "/api/v1/namespaces/team/configmaps", {"metadata": hidden})
     for path, content in [*cluster_objects(), *namespaced_objects("shop")]:
-        until(lambda: _posted(api, path, content), f"{path} to be served")  # noqa: B023
-
-
-def _posted(api: KubeApi, path: str, content: dict[str, Any]) -> bool | None:
-    """Custom kinds, and accounts of new namespaces, are there a moment later."""
-    try:
-        api.request("POST", path, content)
-    except RefusedError as refused:
-        if refused.status == 404 or "serviceaccount" in str(refused):
-            return None
-        raise AssertionError(f"{path}: {refused}") from None
-    return True
+        posted(api, path, content)
 
 
 def told(comparison: Comparison) -> list[str]:
@@ -324,7 +313,7 @@ class TestControls:
         lived.velero.api.request("POST", definitions, json.loads(text))
         gadget = {"apiVersion": "example.org/v1", "kind": "Gadget", "metadata": {"name": "new"}}
         place = "/apis/example.org/v1/namespaces/shop/gadgets"
-        until(lambda: _posted(lived.velero.api, place, gadget), "gadgets to be served")
+        posted(lived.velero.api, place, gadget)
         lived.settled()
         truth, backup = lived.truth("young", {"includedNamespaces": ["shop"]})
         assert backup["status"]["phase"] == "Completed"

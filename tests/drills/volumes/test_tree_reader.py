@@ -1,6 +1,5 @@
 """The reader on real file systems: everything is told, nothing is followed, nothing is silent."""
 
-import ast
 import contextlib
 import hashlib
 import io
@@ -20,6 +19,7 @@ from drills.volumes import tree_reader
 from drills.volumes.entry import Entry
 from drills.volumes.tree import Fault, Tree, TreeError, read_trees
 from tests.drills.volumes.volumes import READER, by_path, make_volume, read, run_reader
+from tests.support.single_files import imported
 
 NOBODY = 65534
 
@@ -465,16 +465,4 @@ def is_running(pid: int) -> bool:
 
 
 def test_the_reader_is_one_file_that_old_interpreters_take() -> None:
-    tree = ast.parse(READER.read_text(), feature_version=(3, 9))
-    imported = {
-        name.split(".")[0]
-        for node in ast.walk(tree)
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
-            else []
-        )
-    }
-    assert imported <= sys.stdlib_module_names
+    assert imported(READER, (3, 9)) <= sys.stdlib_module_names
