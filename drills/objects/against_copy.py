@@ -16,10 +16,10 @@ from drills.objects.findings import (
     Comparison,
     Finding,
     FindingKind,
-    Owned,
     Sides,
     Skipped,
     in_order,
+    owned,
 )
 from drills.objects.gate import Gate
 from drills.objects.keys import ObjectKey
@@ -110,13 +110,10 @@ class CopyComparison:
             self._compared[key.resource] += 1
             why = "" if key.unpackable else _NOT_UNPACKABLE
             findings.append(Finding(FindingKind.LOST, Sides.BACKUP_COPY, key, why=why))
-        owned = tuple(
-            Owned(row.resource, row.path, row.owner, row.why, count)
-            for row, count in index.form.totals().items()
-        )
         return Comparison(
             Sides.BACKUP_COPY, in_order(findings), dict(sorted(self._compared.items())),
-            index.skipped.listed(), owned, dict(sorted(index.form.changed.items())),
+            index.skipped.listed(), owned(index.form.totals()),
+            dict(sorted(index.form.changed.items())),
         )  # fmt: skip
 
     def _unexpected(self, key: ObjectKey, source: ObjectKey, content: Mapping[str, object]) -> None:

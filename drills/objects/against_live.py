@@ -18,10 +18,10 @@ from drills.objects.findings import (
     Comparison,
     Finding,
     FindingKind,
-    Owned,
     Sides,
     Skipped,
     in_order,
+    owned,
 )
 from drills.objects.keys import ObjectKey, printable
 from drills.objects.makers import MADE_BY_THE_BACKUP
@@ -86,13 +86,9 @@ class LiveComparison:
         for key in self._left:
             made = MADE_BY_THE_BACKUP.get(key.resource)
             self._skipped.add(key, made or _GONE_WHY)
-        owned = tuple(
-            Owned(row.resource, row.path, row.owner, row.why, count)
-            for row, count in self._stripper.totals().items()
-        )
         return Comparison(
             Sides.LIVE_BACKUP, in_order(self._findings), dict(sorted(self._compared.items())),
-            self._skipped.listed(), owned,
+            self._skipped.listed(), owned(self._stripper.totals()),
         )  # fmt: skip
 
     def _not_saved(self, key: ObjectKey, content: Mapping[str, object]) -> None:

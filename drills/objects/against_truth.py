@@ -16,10 +16,10 @@ from drills.objects.findings import (
     Comparison,
     Finding,
     FindingKind,
-    Owned,
     Sides,
     Skipped,
     in_order,
+    owned,
 )
 from drills.objects.keys import ObjectKey, printable
 from drills.objects.makers import MADE_BY_THE_BACKUP
@@ -79,13 +79,9 @@ class TruthComparison:
         for one in self._truth.left_out:
             skipped.add_count(one.what, f"out of the backup's scope: {one.why}", one.count)
         self._left = {}
-        owned = tuple(
-            Owned(row.resource, row.path, row.owner, row.why, count)
-            for row, count in self._stripper.totals().items()
-        )
         return Comparison(
             Sides.TRUTH_BACKUP, in_order(findings), dict(sorted(self._compared.items())),
-            skipped.listed(), owned,
+            skipped.listed(), owned(self._stripper.totals()),
         )  # fmt: skip
 
     def _added(self, key: ObjectKey, content: Mapping[str, object]) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from drills.objects.differences import FieldChange
 from drills.objects.keys import ObjectKey
+from drills.objects.ownership import OwnedField
 
 EXAMPLES = 5
 
@@ -98,6 +99,13 @@ class Comparison:
 
     def of_kind(self, kind: FindingKind) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.kind is kind)
+
+
+def owned(totals: Mapping[OwnedField, int]) -> tuple[Owned, ...]:
+    """Rows of the table of owned fields, each with the number of objects it was met in."""
+    return tuple(
+        Owned(row.resource, row.path, row.owner, row.why, count) for row, count in totals.items()
+    )
 
 
 class Skipped:
