@@ -76,6 +76,7 @@ class KubeObjectsDrill:
     trials: Sequence[Trial] = ()
     lens: Lens = Lens()
     restores: bool = True
+    _identified: bool = False
     _point: points.Point | None = None
     _backup: Object = field(default_factory=dict)
     _archive: Archive | None = None
@@ -120,6 +121,7 @@ class KubeObjectsDrill:
         if refusal is not None:
             raise _stopped(record, "cluster", "identity", refusal.sentence, refusal.reason)
         record.checks.append(Check("cluster", "identity", "that of the site", "that of the site"))
+        self._identified = True
         self._check_location(record)
         point = self._point = self._choose(record)
         now = self.clock.now()
@@ -337,6 +339,9 @@ class KubeObjectsDrill:
     def _clean_up(self, record: Record) -> str:
         if self._archive is not None:
             self._archive.close()
+        if not self._identified:
+            # Marks of the same site may stand in another cluster; they are not for this run.
+            return "nothing was made, and nothing is swept in a cluster that is not known"
         told, left = self.aside.take_away()
         for one in left:
             line = f"{one.kind} {one.namespace + '/' if one.namespace else ''}{one.name}: {one.why}"

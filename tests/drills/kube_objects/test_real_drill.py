@@ -17,6 +17,8 @@ from drills.kube_objects.drill import KubeObjectsDrill
 from drills.kube_objects.payload import KubeObjectsPayload
 from drills.kube_objects.run import opened, ready, ready_controls
 from drills.payload import PayloadError, parse
+from drills.sandbox import fence
+from drills.sandbox.marks import Run
 from drills.verdict import Reason, Verdict
 from tests.drills.objects import archives
 from tests.drills.objects.real_objects import cluster_objects, namespaced_objects
@@ -217,10 +219,17 @@ def test_a_copy_that_somebody_changed_is_no_proof(
 def test_another_cluster_is_refused_before_anything_is_made(
     velero: RealVelero, drill: Callable[..., KubeObjectsDrill]
 ) -> None:
+    long_ago = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    dead = Run("dev", "kube-objects", "dead", long_ago, long_ago + datetime.timedelta(hours=1))
+    velero.api.request("POST", "/api/v1/namespaces", fence.namespace(dead, dead.name("shop")))
     kubeconfig = velero.api.kubeconfig
     record = run(drill(cluster={"kubeconfig": kubeconfig, "uid": "another"}))
     assert record.judgement().reason is Reason.CLUSTER_MISMATCH
     assert [one.name for one in record.phases] == ["find", "clean up"]
+    # What a dead run left is swept by the next one in its own cluster, and by no other.
+    assert drilled_namespaces(velero) == [dead.name("shop")]
+    assert red(run(drill())) == []
+    assert drilled_namespaces(velero) == []
 
 
 def test_no_such_restore_point_is_unproven(drill: Callable[..., KubeObjectsDrill]) -> None:
