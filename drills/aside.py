@@ -5,7 +5,7 @@ is written bears the mark of this run, and nothing that lacks one is ever remove
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from drills.frame import Clock, Progress
@@ -44,7 +44,6 @@ class Aside:
     run: Run
     clock: Clock
     progress: Progress
-    _restore: Object | None = field(default=None)
 
     def prepare(self, plan: Plan, *, readers: int = 0) -> None:
         """Makes the sandboxes and what the restore needs. `readers`: the drill's own pods in each.
@@ -80,10 +79,17 @@ class Aside:
         quota = fence.quota(self.run, called, pods=pods)
         writer.create(f"{_NAMESPACES}/{called}/resourcequotas", quota)
 
-    def restore(self, plan: Plan, seconds: float) -> RestoreResult:
-        """Has Velero restore, and waits for its end. Raises ClusterError, VeleroError."""
-        self._restore = create_restore(self.velero, plan.restore)
-        return wait_restore(self.velero, self._restore, seconds=seconds, say=self.progress)
+    def restore(
+        self, plan: Plan, seconds: float, begun: Callable[[], None] | None = None
+    ) -> RestoreResult:
+        """Has Velero restore, and waits for its end; `begun` is called when it has the order.
+
+        Raises ClusterError, VeleroError.
+        """
+        made = create_restore(self.velero, plan.restore)
+        if begun is not None:
+            begun()
+        return wait_restore(self.velero, made, seconds=seconds, say=self.progress)
 
     def take_away(self, known: Iterable[str] = ()) -> tuple[str, tuple[Left, ...]]:
         """Removes what this run made, and what dead runs left. Says what, and what stays.

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
+from drills.backup.archive import Reader
 from drills.controls import ROTATE, Planted, judgement_of, next_in_turn
-from drills.kube_objects.archive import Reader
 from drills.kube_objects.drill import KubeObjectsDrill, Lens, Pairs
 from drills.kube_objects.payload import KubeObjectsPayload
 from drills.objects.against_copy import CopyIndex
@@ -40,13 +40,15 @@ class Control:
 
 
 def _dropped_object(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
-    drill = make(payload)
-    return replace(drill, restores=False, lens=Lens(saved=_Unchanged(drill.velero).dropped))
+    course = make(payload).course
+    lens = Lens(saved=_Unchanged(course.velero).dropped)
+    return KubeObjectsDrill(course, lens, restores=False)
 
 
 def _changed_field(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
-    drill = make(payload)
-    return replace(drill, restores=False, lens=Lens(saved=_Unchanged(drill.velero).labelled))
+    course = make(payload).course
+    lens = Lens(saved=_Unchanged(course.velero).labelled)
+    return KubeObjectsDrill(course, lens, restores=False)
 
 
 @dataclass(frozen=True)
@@ -57,20 +59,23 @@ class _CutReader(Reader):
 
 
 def _truncated_archive(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
-    drill = make(payload)
-    real = drill.reader
+    course = make(payload).course
+    real = course.reader
     cut = _CutReader(real.endpoint, real.credential, real.place)
-    return replace(drill, restores=False, reader=cut)
+    return KubeObjectsDrill(replace(course, reader=cut), restores=False)
 
 
 def _other_cluster(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
     cluster = payload.cluster.model_copy(update={"uid": f"not-{payload.cluster.uid}"})
-    return replace(make(payload.model_copy(update={"cluster": cluster})), restores=False)
+    course = make(payload.model_copy(update={"cluster": cluster})).course
+    return KubeObjectsDrill(course, restores=False)
 
 
 def _stale_point(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
     limits = payload.limits.model_copy(update={"rpo_seconds": 1e-9})
-    return replace(make(payload.model_copy(update={"limits": limits})), restores=False)
+    return KubeObjectsDrill(
+        make(payload.model_copy(update={"limits": limits})).course, restores=False
+    )
 
 
 def _slow_restore(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
@@ -79,7 +84,8 @@ def _slow_restore(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
 
 
 def _lost_copy(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
-    return replace(make(payload), lens=Lens(copies=lambda pairs, index: _met(pairs, index)[1]))
+    lens = Lens(copies=lambda pairs, index: _met(pairs, index)[1])
+    return KubeObjectsDrill(make(payload).course, lens)
 
 
 def _changed_copy(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
@@ -87,7 +93,7 @@ def _changed_copy(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
         victims, others = _met(pairs, index)
         return chain(((key, _labelled(content)) for key, content in victims), others)
 
-    return replace(make(payload), lens=Lens(copies=changed))
+    return KubeObjectsDrill(make(payload).course, Lens(copies=changed))
 
 
 def _added_copy(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
@@ -96,7 +102,7 @@ def _added_copy(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
         more = [(key._replace(name="backstop-control-planted"), one) for key, one in victims]
         return chain(victims, more, others)
 
-    return replace(make(payload), lens=Lens(copies=added))
+    return KubeObjectsDrill(make(payload).course, Lens(copies=added))
 
 
 CONTROLS: tuple[Control, ...] = (

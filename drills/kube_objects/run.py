@@ -1,38 +1,25 @@
 """One whole run of the drill of layer `kube-objects`, and all its controls."""
 
-import datetime
-import secrets
 from functools import partial
 from pathlib import Path
 
-from drills import listing
-from drills.aside import Aside
+from drills.backup import course
 from drills.controls import Planted, Score, check_name, judgement_of
 from drills.evidence import earlier_receipts
 from drills.frame import Clock, Progress, Record
-from drills.kube_objects.archive import Reader
 from drills.kube_objects.controls import CONTROLS, choose, planted
 from drills.kube_objects.drill import KubeObjectsDrill
-from drills.kube_objects.payload import READER, KubeObjectsPayload
+from drills.kube_objects.payload import KubeObjectsPayload
 from drills.payload import parse
 from drills.receipt import ControlResult
 from drills.run import Kept, Ready, ReadyControls, run_drill
-from drills.sandbox.marks import Run
 from drills.verdict import Verdict
-from kube.client import Clock as KubeClock
-from kube.client import connect
-from kube.velero.api import Velero
-from kube.writer import open_writer
-
-# A restarted API server answers custom kinds with a refusal for a moment.
-PATIENCE_SECONDS = 20.0
 
 
 def ready(text: str) -> Ready:
     """Raises PayloadError."""
     payload = parse(KubeObjectsPayload, text)
-    payload.cluster.parsed()
-    payload.client(READER)
+    payload.check()
     check_name(payload.control, (control.name for control in CONTROLS))
     return Ready(payload, partial(run_kube_objects, payload))
 
@@ -40,8 +27,7 @@ def ready(text: str) -> Ready:
 def ready_controls(text: str) -> ReadyControls:
     """Raises PayloadError."""
     payload = parse(KubeObjectsPayload, text)
-    payload.cluster.parsed()
-    payload.client(READER)
+    payload.check()
     return ReadyControls(payload, partial(run_controls, payload))
 
 
@@ -94,22 +80,4 @@ def opened(
     payload: KubeObjectsPayload, clock: Clock, progress: Progress, directory: Path
 ) -> KubeObjectsDrill:
     """The drill with its edges open."""
-    kubeconfig = payload.cluster.parsed()
-    velero = Velero(
-        connect(kubeconfig),
-        open_writer(kubeconfig, patience=PATIENCE_SECONDS),
-        payload.velero.namespace,
-        KubeClock(),
-    )
-    now = clock.now()
-    run = Run(
-        site=payload.site,
-        layer=payload.layer,
-        run_id=secrets.token_hex(6),
-        made=now,
-        until=now + datetime.timedelta(seconds=payload.limits.drill_seconds),
-    )
-    reader = Reader(payload.store(), payload.client(READER).credential(), payload.velero)
-    aside = Aside(velero, run, clock, progress)
-    trials = listing.trials(directory, payload.layer)
-    return KubeObjectsDrill(payload, clock, run, velero, reader, aside, trials)
+    return KubeObjectsDrill(course.opened(payload, clock, progress, directory))

@@ -243,11 +243,8 @@ def test_no_such_restore_point_is_unproven(drill: Callable[..., KubeObjectsDrill
 def test_a_restore_point_older_than_the_limit_is_red(
     drill: Callable[..., KubeObjectsDrill],
 ) -> None:
-    made = drill()
-    late = replace(
-        made,
-        clock=Clock(now=lambda: datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=3)),
-    )
+    later = Clock(now=lambda: datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=3))
+    late = KubeObjectsDrill(replace(drill().course, clock=later))
     assert run(late).judgement().reason is Reason.OVER_RPO
 
 
@@ -269,7 +266,7 @@ def test_a_run_that_was_killed_is_swept_by_the_next(
     })  # fmt: skip
     run_phases(dead.layer, dead.phases()[:4], (), dead.clock, lambda _line: None)
     assert drilled_namespaces(velero) != []
-    until(lambda: datetime.datetime.now(datetime.UTC) > dead.run.until or None, "its deadline")
+    until(lambda: datetime.datetime.now(datetime.UTC) > dead.course.run.until or None, "its deadline")
     record = run(drill())
     assert red(record) == []
     assert left_behind(velero) == []
@@ -283,7 +280,7 @@ def test_a_run_that_may_be_alive_is_not_met(
     judgement = run(drill()).judgement()
     assert (judgement.verdict, judgement.reason) == (Verdict.UNPROVEN, Reason.TARGET_REFUSED)
     assert drilled_namespaces(velero) != []
-    first.aside.take_away()
+    first.course.aside.take_away()
     assert left_behind(velero) == []
 
 

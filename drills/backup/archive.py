@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import IO, Any
 
-from drills.kube_objects.payload import VeleroPlace
+from drills.backup.payload import VeleroPlace
 from drills.objects import metadata, tarball
 from drills.objects.keys import ObjectKey
 from drills.objects.tarball import SavedObject
-from drills.sandbox.kinds import Present
+from drills.sandbox.kinds import CLAIMS, Present
 from drills.sandbox.wish import Contents
 from s3.client import Credential, StoreEndpoint, connect
 from s3.errors import SDK_ERRORS, classify
 
 PIECE_BYTES = 1024 * 1024
 _NAMESPACES = "namespaces"
+_PICKED = ("pods", "services", CLAIMS)
 _IDENTITY = "kube-system"
 
 
@@ -86,7 +87,7 @@ class Archive:
         uid: str | None = None
         kinds: Counter[tuple[str, bool]] = Counter()
         namespaces: set[str] = set()
-        services: list[dict[str, Any]] = []
+        picked: dict[str, list[dict[str, Any]]] = {kind: [] for kind in _PICKED}
         for key, content in self.objects():
             kinds[key.resource, bool(key.namespace)] += 1
             if key.namespace:
@@ -95,10 +96,10 @@ class Archive:
                 namespaces.add(key.name)
                 if key.name == _IDENTITY:
                     uid = metadata.text(content, "uid") or None
-            if key.resource == "services" and _asked(key.namespace, wanted):
-                services.append(content)
+            if key.resource in picked and _asked(key.namespace, wanted):
+                picked[key.resource].append(content)
         present = [Present(kind, inside, count) for (kind, inside), count in sorted(kinds.items())]
-        contents = Contents(namespaces=namespaces, kinds=present, services=services)
+        contents = Contents(namespaces, present, picked["pods"], picked["services"], picked[CLAIMS])
         return Overview(contents, uid)
 
 

@@ -1,0 +1,217 @@
+"""One run's way through a restore point: found, read, restored aside, taken away again.
+
+The drills of both layers go it; what they compare on the way is their own.
+"""
+
+import datetime
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from drills import listing, points, rto
+from drills.aside import Aside, RefusedError
+from drills.backup import words
+from drills.backup.archive import Archive, Overview, Reader
+from drills.backup.payload import READER, BackupPayload
+from drills.backup.stops import stopped
+from drills.frame import Clock, NotCompared, Progress, Record, RestorePoint, StopDrillError
+from drills.rotation import Trial
+from drills.sandbox import safety
+from drills.sandbox.marks import Run
+from drills.sandbox.plan import Plan
+from drills.verdict import Check, Reason
+from kube.client import Clock as KubeClock
+from kube.client import connect
+from kube.facts import cluster_uid
+from kube.velero.api import Object, Velero, name, phase, status
+from kube.velero.restores import Outcome, RestoreResult
+from kube.writer import open_writer
+
+# A restarted API server answers custom kinds with a refusal for a moment.
+PATIENCE_SECONDS = 20.0
+
+AnyPayload = TypeVar("AnyPayload", bound=BackupPayload)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A chosen restore point: its Backup object, its archive, and what is in that."""
+
+    point: points.Point
+    backup: Object
+    archive: Archive
+    overview: Overview
+
+
+@dataclass
+class Course(Generic[AnyPayload]):
+    """`velero` and `reader` are the edges, passed in so that a test or a control can replace them.
+
+    `trials`: earlier drills of this site's restore points, for the rotation. `spans`: what a
+    restore in need would do as well, and when.
+    """
+
+    payload: AnyPayload
+    clock: Clock
+    run: Run
+    velero: Velero
+    reader: Reader
+    aside: Aside
+    trials: Sequence[Trial] = ()
+    spans: list[rto.Span] = field(default_factory=list)
+    _identified: bool = False
+    _archive: Archive | None = None
+
+    def find(self, record: Record) -> Found:
+        """Raises StopDrillError, ClusterError, StoreError, TarballError, GunzipError."""
+        began = self.clock.monotonic()
+        seen = cluster_uid(self.velero.client)
+        refusal = safety.cluster(self.payload.cluster.uid, seen, self.velero.client.server)
+        if refusal is not None:
+            raise stopped(record, "cluster", "identity", refusal.sentence, refusal.reason)
+        record.checks.append(Check("cluster", "identity", "that of the site", "that of the site"))
+        self._identified = True
+        self._check_location(record)
+        point, backup = self._choose(record)
+        now = self.clock.now()
+        age = points.age_seconds(point, now)
+        record.point = RestorePoint(point.name, point.started, age)
+        record.rpo_seconds = points.rpo_seconds(point, now)
+        try:
+            archive = self._archive = Archive(self.reader, point.name)
+        finally:
+            self.spans.append(("fetch", began, self.clock.monotonic()))
+        overview = archive.look(self.payload.namespaces)
+        origin = safety.origin(backup, self.payload.site, seen, archived=overview.cluster_uid)
+        if origin.refusal is not None:
+            why = origin.refusal
+            raise stopped(record, "backup", "origin", why.sentence, why.reason)
+        if not origin.known:
+            record.not_compared.append(
+                NotCompared("the backup's cluster", 1, "nothing in the backup says whose it is")
+            )
+        return Found(point, backup, archive, overview)
+
+    def _check_location(self, record: Record) -> None:
+        place = self.payload.velero
+        found = self.velero.client.get(self.velero.path("backupstoragelocations", place.location))
+        said = str(status(found).get("message") or "no reason given")
+        ok = phase(found) == "Available"
+        observed = "Available" if ok else f"{phase(found) or 'not checked yet'}: {said}"
+        reason = None if ok else Reason.STORE_UNREACHABLE
+        record.checks.append(
+            Check("velero", f"location {place.location}", "Available", observed, reason)
+        )
+        if not ok:
+            raise StopDrillError(f"location {place.location} is {observed}")
+
+    def _choose(self, record: Record) -> tuple[points.Point, Object]:
+        backups = self.velero.client.list(self.velero.collection("backups"))
+        deleting = [
+            str((one.get("spec") or {}).get("backupName"))
+            for one in self.velero.client.list(self.velero.collection("deletebackuprequests"))
+        ]
+        of_location = [
+            one for one in backups
+            if (one.get("spec") or {}).get("storageLocation") == self.payload.velero.location
+        ]  # fmt: skip
+        now, limits = self.clock.now(), self.payload.limits
+        shelf = points.read(
+            of_location, now, deleting=deleting, needed=self.run.until - self.run.made,
+            schedules=self.payload.schedules or None,
+        )  # fmt: skip
+        try:
+            point = points.choose(shelf, self.payload.choice(), now, self.trials)
+        except points.NoPointError as error:
+            raise stopped(record, "velero", "restore point", str(error), error.reason) from None
+        newest = points.age_seconds(shelf.usable[-1], now)
+        record.checks.append(
+            Check(
+                "velero", "age of the newest restore point", f"at most {limits.rpo_seconds:g} s",
+                f"{newest:.0f} s ({shelf.usable[-1].name})",
+                Reason.OVER_RPO if newest > limits.rpo_seconds else None,
+            )
+        )  # fmt: skip
+        return point, next(one for one in of_location if name(one) == point.name)
+
+    def prepare(self, record: Record, plan: Plan, *, readers: int = 0) -> None:
+        """Makes the sandboxes. Raises StopDrillError, ClusterError."""
+        began = self.clock.monotonic()
+        try:
+            self.aside.prepare(plan, readers=readers)
+        except RefusedError as error:
+            why = error.refusal
+            raise stopped(record, "cluster", "sandbox", why.sentence, why.reason) from None
+        finally:
+            self.spans.append(("objects", began, self.clock.monotonic()))
+        record.not_compared += [
+            NotCompared(f"{one.what} (restored copy)", one.count, one.why)
+            for one in plan.not_restored
+        ]
+
+    def restore(
+        self, record: Record, plan: Plan, begun: Callable[[], None] | None = None
+    ) -> RestoreResult:
+        """Velero's restore and what it says of it. `begun` is called when Velero has the order.
+
+        The caller notes the time. Raises StopDrillError, ClusterError, StoreError.
+        """
+        result = self.aside.restore(plan, self.payload.limits.restore_seconds, begun)
+        words.take(record, result, plan.expected_warnings, self.reader)
+        if result.outcome not in (Outcome.COMPLETED, Outcome.PARTIALLY_FAILED):
+            raise StopDrillError(f"the restore ended as {result.outcome}")
+        return result
+
+    def check_time(self, record: Record) -> None:
+        """The time to usable, from the spans, against its limit."""
+        limit, measured = self.payload.limits.rto_seconds, rto.measured(self.spans)
+        record.rto.update(measured.seconds)
+        over = measured.over(limit)
+        record.checks.append(
+            Check("velero", "time to usable", f"at most {limit:g} s",
+                  over or f"{measured.total:.1f} s", Reason.OVER_RTO if over else None)
+        )  # fmt: skip
+
+    def clean_up(self, record: Record) -> str:
+        """Takes everything away that bears this run's mark or a dead one's. Raises ClusterError."""
+        if self._archive is not None:
+            self._archive.close()
+        if not self._identified:
+            # Marks of the same site may stand in another cluster; they are not for this run.
+            return "nothing was made, and nothing is swept in a cluster that is not known"
+        told, left = self.aside.take_away()
+        for one in left:
+            line = f"{one.kind} {one.namespace + '/' if one.namespace else ''}{one.name}: {one.why}"
+            record.left.append(line)
+            if one.debris:
+                record.checks.append(
+                    Check("cluster", "clean up", "nothing left", line, Reason.DEBRIS_LEFT)
+                )
+        return told
+
+
+def opened(
+    payload: AnyPayload, clock: Clock, progress: Progress, directory: Path
+) -> Course[AnyPayload]:
+    """A course of a fresh run, with its edges open. `directory`: earlier receipts."""
+    kubeconfig = payload.cluster.parsed()
+    velero = Velero(
+        connect(kubeconfig),
+        open_writer(kubeconfig, patience=PATIENCE_SECONDS),
+        payload.velero.namespace,
+        KubeClock(),
+    )
+    now = clock.now()
+    run = Run(
+        site=payload.site,
+        layer=payload.layer,
+        run_id=secrets.token_hex(6),
+        made=now,
+        until=now + datetime.timedelta(seconds=payload.limits.drill_seconds),
+    )
+    reader = Reader(payload.store(), payload.client(READER).credential(), payload.velero)
+    aside = Aside(velero, run, clock, progress)
+    trials = listing.trials(directory, payload.layer)
+    return Course(payload, clock, run, velero, reader, aside, trials)

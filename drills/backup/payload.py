@@ -1,0 +1,81 @@
+"""What the payloads of all drills share that restore from a Velero backup."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, field_validator
+
+from drills.payload import Limits, Payload, PayloadError, Strict
+from drills.points import Choice, parse_choice
+from kube.errors import ClusterError
+from kube.kubeconfig import Kubeconfig
+from kube.kubeconfig import parse as parse_kubeconfig
+
+READER = "drill"
+
+
+class ClusterAccess(Strict):
+    """The site's cluster. `uid`: of its namespace kube-system; nothing is done in another one."""
+
+    kubeconfig: SecretStr
+    context: str = ""
+    uid: Annotated[str, Field(min_length=1)]
+
+    def parsed(self) -> Kubeconfig:
+        """Raises PayloadError."""
+        try:
+            return parse_kubeconfig(self.kubeconfig.get_secret_value(), self.context)
+        except ClusterError as error:
+            raise PayloadError(f"cluster.kubeconfig: {error}") from None
+
+
+class VeleroPlace(Strict):
+    """Where Velero runs, and where the backups of the location `location` lie in the store."""
+
+    namespace: Annotated[str, Field(min_length=1)]
+    location: Annotated[str, Field(min_length=1)]
+    bucket: Annotated[str, Field(min_length=1)]
+    prefix: str = ""
+
+    def key(self, path: str) -> str:
+        """An object's key in the bucket."""
+        return f"{self.prefix.rstrip('/')}/{path}" if self.prefix else path
+
+
+class BackupLimits(Limits):
+    """In seconds: age of the newest data, a restore's own time, and the whole drill's.
+
+    What a drill made may be removed by others once `drill_seconds` are over.
+    """
+
+    rpo_seconds: Annotated[float, Field(gt=0, alias="rpoSeconds")]
+    restore_seconds: Annotated[int, Field(gt=0, alias="restoreSeconds")] = 900
+    drill_seconds: Annotated[int, Field(gt=0, alias="drillSeconds")] = 3600
+
+
+class BackupPayload(Payload):
+    """What such a drill is told of a site.
+
+    `namespaces`: names and globs, none for all of the backup. `schedules`: those whose backups it
+    chooses from, none for all of the location.
+    """
+
+    cluster: ClusterAccess
+    velero: VeleroPlace
+    limits: BackupLimits
+    restore_point: Any = Field(alias="restorePoint", default="longest-unproven")
+    schedules: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+
+    @field_validator("restore_point")
+    @classmethod
+    def _is_a_choice(cls, given: object) -> object:
+        parse_choice(given)
+        return given
+
+    def choice(self) -> Choice:
+        return parse_choice(self.restore_point)
+
+    def check(self) -> None:
+        """What can be told before anything is asked of the site. Raises PayloadError."""
+        self.cluster.parsed()
+        self.client(READER)
