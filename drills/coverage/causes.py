@@ -27,23 +27,29 @@ def why_no_data(
     if record is not None and record.method is not None:
         return Gap.DATA_FAILED, f"its {record.method} failed in backup {backup.name}"
     said = f" ({one_line(record.why, 160)})" if record is not None and record.why else ""
-    return _untried(live, claim, scope, backup, said)
+    # Both wordings of Velero's reason hold this.
+    if "resource polic" in said:
+        return Gap.SKIPPED_BY_POLICY, f"the volume policy skips it{said}"
+    gap, fact = why_not_taken(live, claim, scope) or (
+        Gap.NO_DATA, f"backup {backup.name} is Completed and holds no data of it"
+    )  # fmt: skip
+    return gap, f"{fact}{said}"
 
 
-def _untried(live: Live, claim: Object, scope: Scope, backup: LastBackup, said: str) -> Why:
+def why_not_taken(live: Live, claim: Object, scope: Scope) -> Why | None:
+    """What keeps the next backup of a schedule from a volume's data; None if nothing does."""
     volume = live.volume_by_name.get(str((claim.get("spec") or {}).get("volumeName") or ""))
     action = volume_policy.action(live.policies.get(scope.policy, ()), claim, volume)
-    # Both wordings of Velero's reason hold this.
-    if action == volume_policy.SKIP or "resource polic" in said:
-        return Gap.SKIPPED_BY_POLICY, f"the volume policy skips it{said}"
+    if action == volume_policy.SKIP:
+        return Gap.SKIPPED_BY_POLICY, "the volume policy skips it"
     if _spec(volume).get("hostPath") is not None:
         return Gap.HOST_PATH, "its volume is a hostPath on the node"
     mounts = live.mounts.get((namespace_of(claim), name(claim)), ())
     if _copied(scope, mounts, action):
-        return _why_no_copy(live, claim, mounts) or _unexplained(backup, said)
+        return _why_no_copy(live, claim, mounts)
     if scope.to_file_system and mounts and all(mount.opted_out for mount in mounts):
-        return Gap.OPTED_OUT, f"pod {mounts[0].pod} opts out of the copy{said}"
-    return _why_no_snapshot(live, volume, scope, action) or _unexplained(backup, said)
+        return Gap.OPTED_OUT, f"pod {mounts[0].pod} opts out of the copy"
+    return _why_no_snapshot(live, volume, scope, action)
 
 
 def _spec(found: Object | None) -> Mapping[str, Any]:
@@ -83,7 +89,3 @@ def _why_no_snapshot(
     if scope.move and live.node_agents is not None and not live.node_agents:
         return Gap.NODE_AGENT_ABSENT, "no node agent runs that could move its snapshot"
     return None
-
-
-def _unexplained(backup: LastBackup, said: str) -> Why:
-    return Gap.NO_DATA, f"backup {backup.name} is Completed and holds no data of it{said}"

@@ -11,6 +11,7 @@ class Gap(StrEnum):
     NOT_SELECTED = "not-selected"
     KIND_LEFT_OUT = "kind-left-out"
     SCHEDULE_OFF = "schedule-off"
+    OTHER_LOCATION = "other-location"
     NEVER_BACKED_UP = "never-backed-up"
     NOT_IN_BACKUP = "not-in-backup"
     NEWER_THAN_BACKUP = "newer-than-backup"
@@ -29,12 +30,17 @@ class Gap(StrEnum):
     LOST = "lost"
 
 
+DATA_LOST = frozenset({Gap.NO_DATA, Gap.DATA_FAILED, Gap.EMPTIED})
+"""A completed backup should hold the data: its schedule takes the volume in, nothing that was set
+keeps it out, and yet a restore would bring nothing back."""
+
 ADVICE = {
     Gap.NOT_IN_SCOPE: "take its namespace into a schedule, or write down why it need not be",
     Gap.EXCLUDED_BY_LABEL: "remove the label velero.io/exclude-from-backup, or write down why",
     Gap.NOT_SELECTED: "give it the labels that the schedule selects, or select nothing",
     Gap.KIND_LEFT_OUT: "take its kind out of the schedule's excludedResources",
     Gap.SCHEDULE_OFF: "let it run again",
+    Gap.OTHER_LOCATION: "take it into a schedule of the site's location, or write down why not",
     Gap.NEVER_BACKED_UP: "look why the schedule has no completed backup",
     Gap.NOT_IN_BACKUP: "look whether the schedule was changed since, and make a new backup",
     Gap.NEWER_THAN_BACKUP: "look why there was no backup since it was made",

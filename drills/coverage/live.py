@@ -11,6 +11,7 @@ from typing import Any
 from drills.coverage.scope import Scope, from_schedule
 from drills.coverage.volume_info import VolumeRecord
 from drills.coverage.volume_policy import Policy
+from drills.verdict import Reason
 from kube.velero.api import Object, moment, name
 
 OPT_IN = "backup.velero.io/backup-volumes"
@@ -48,12 +49,14 @@ class LastBackup:
 class Allowed:
     """What may stay unprotected. `claim` "": the namespace and all in it. Both may be globs.
 
-    Raises ValueError if nobody says why.
+    `by_design`: true of every site; nobody wrote it down, so nobody need remove it. Raises
+    ValueError if nobody says why.
     """
 
     namespace: str
     why: str
     claim: str = ""
+    by_design: bool = False
 
     def __post_init__(self) -> None:
         if not self.why.strip():
@@ -67,6 +70,19 @@ class Allowed:
         if not fnmatchcase(namespace, self.namespace):
             return False
         return not self.claim or bool(claim and fnmatchcase(claim, self.claim))
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What was seen on the way to the backups: `count` of `what`, and a sentence.
+
+    `reason` None: it is worth telling and proves nothing by itself.
+    """
+
+    what: str
+    count: int
+    why: str
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +105,7 @@ class Live:
     `backups`: by schedule. `policies`: by ConfigMap name. `node_agents`: nodes with a running node
     agent, None if unknown. `grace`: how long a new namespace or volume may wait for its first
     backup. `sizes`: bytes that earlier backups held of a claim, to tell what was emptied.
+    `elsewhere`: the location of schedules that save to another one than the site's.
     """
 
     now: datetime.datetime
@@ -103,6 +120,8 @@ class Live:
     grace: datetime.timedelta = datetime.timedelta(0)
     allowed: Sequence[Allowed] = ()
     sizes: Mapping[Key, int] = field(default_factory=dict)
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    remarks: Sequence[Remark] = ()
 
     @cached_property
     def scopes(self) -> tuple[Scope, ...]:

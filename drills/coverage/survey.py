@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from drills.coverage.causes import why_no_data
-from drills.coverage.gaps import ADVICE, Gap
+from drills.coverage.causes import Why, why_no_data
+from drills.coverage.gaps import ADVICE, DATA_LOST, Gap
 from drills.coverage.live import Allowed, LastBackup, Live, created, namespace_of
 from drills.coverage.scope import Scope, excluded_by_label
 from drills.coverage.volume_info import Method, VolumeRecord
@@ -42,6 +42,10 @@ class Unprotected:
     claim: str
     gap: Gap
     detail: str
+
+    @property
+    def subject(self) -> str:
+        return subject(self.namespace, self.claim)
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,7 @@ Finding = Protected | Unprotected | Waiting
 
 
 def survey(live: Live) -> Survey:
-    """Names every namespace and every claim exactly once; sandboxes of drills are no part of it.
-
-    Raises ValueError if a schedule has a label selector that Kubernetes does not know.
-    """
+    """Names every namespace and every claim exactly once; sandboxes of drills are no part of it."""
     findings = [*_namespaces(live), *_claims(live)]
     gaps = [one for one in findings if isinstance(one, Unprotected)]
     excuses = {one: _excuse(live.allowed, one) for one in gaps}
@@ -92,7 +93,7 @@ def survey(live: Live) -> Survey:
         unprotected=tuple(one for one, excuse in excuses.items() if excuse is None),
         waiting=tuple(one for one in findings if isinstance(one, Waiting)),
         excused=tuple(Excused(one, by.why) for one, by in excuses.items() if by is not None),
-        idle=tuple(one for one in live.allowed if one not in used),
+        idle=tuple(one for one in live.allowed if one not in used and not one.by_design),
     )
 
 
@@ -107,8 +108,13 @@ def _counts(namespace: Object) -> bool:
 
 
 def _gap(namespace: str, claim: str, gap: Gap, fact: str) -> Unprotected:
-    subject = f"volume {namespace}/{claim}" if claim else f"namespace {namespace}"
-    return Unprotected(namespace, claim, gap, f"{subject}: {fact}; {ADVICE[gap]}")
+    detail = f"{subject(namespace, claim)}: {fact}; {ADVICE[gap]}"
+    return Unprotected(namespace, claim, gap, detail)
+
+
+def subject(namespace: str, claim: str) -> str:
+    """How messages name a namespace (`claim` "") or a volume."""
+    return f"volume {namespace}/{claim}" if claim else f"namespace {namespace}"
 
 
 def _namespaces(live: Live) -> Iterator[Finding]:
@@ -159,17 +165,22 @@ class _Backups:
 
     def none_yet(self) -> Unprotected | Waiting | None:
         """What to say if no backup began after it was made; None if one did."""
-        if all(scope.off for scope in self.scopes):
+        running = [scope.schedule for scope in self.scopes if not scope.off]
+        if not running:
             first = self.scopes[0]
             return self._gap(Gap.SCHEDULE_OFF, f"schedule {first.schedule} {first.off}")
         if self.later():
             return None
+        read = [one for one in running if one not in self.live.elsewhere]
+        if not read:
+            location = self.live.elsewhere[running[0]]
+            fact = f"schedule {running[0]} saves to location {location}, which is not looked into"
+            return self._gap(Gap.OTHER_LOCATION, fact)
         if self.live.is_young(self.made):
             why = "it is newer than the last backup and may wait for one"
             return Waiting(self.namespace, self.claim, why)
         if not self.taken:
-            running = next(scope.schedule for scope in self.scopes if not scope.off)
-            return self._gap(Gap.NEVER_BACKED_UP, f"schedule {running} has no completed backup")
+            return self._gap(Gap.NEVER_BACKED_UP, f"schedule {read[0]} has no completed backup")
         newest = self.taken[0][1].name
         return self._gap(Gap.NEWER_THAN_BACKUP, f"it was made after backup {newest} began")
 
@@ -246,12 +257,17 @@ def _with_data(live: Live, claim: Object, backups: _Backups) -> Finding | None:
 
 def _without_data(live: Live, claim: Object, backups: _Backups) -> Unprotected:
     key = (namespace_of(claim), name(claim))
-    scope, backup = backups.later()[0]
-    record = backup.by_claim.get(key)
-    if record is not None and record.has_data:
-        return _gap(*key, Gap.NEWER_THAN_BACKUP, f"backup {backup.name} holds another volume of it")
-    gap, fact = why_no_data(live, claim, scope, backup, record)
+    found = [_why_none(live, claim, scope, backup) for scope, backup in backups.later()]
+    # Of several schedules the one that meant to take it speaks, not the newest that never does.
+    gap, fact = next((one for one in found if one[0] in DATA_LOST), found[0])
     return _gap(*key, gap, fact)
+
+
+def _why_none(live: Live, claim: Object, scope: Scope, backup: LastBackup) -> Why:
+    record = backup.by_claim.get((namespace_of(claim), name(claim)))
+    if record is not None and record.has_data:
+        return Gap.NEWER_THAN_BACKUP, f"backup {backup.name} holds another volume of it"
+    return why_no_data(live, claim, scope, backup, record)
 
 
 def _is_of(record: VolumeRecord, claim: Object) -> bool:

@@ -3,13 +3,11 @@
 Velero 1.18 keeps it beside the backup as `<backup>-volumeinfo.json.gz` (the model is in its
 internal/volume/volumes_information.go). An entry is missing where a volume was never looked at, and
 for a file-system copy also where the pod was gone when the backup ended; the copies themselves are
-in `<backup>-podvolumebackups.json.gz`.
+in `<backup>-podvolumebackups.json.gz`. Of data that is moved it first says nothing, and is written
+again before the backup becomes Completed (pkg/backup/backup.go updateVolumeInfos).
 """
 
 import datetime
-import gzip
-import json
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -113,23 +111,6 @@ _METHODS = {
 }
 
 
-def unpack(packed: bytes, backup: str) -> list[Any]:
-    """The list in a file of `backup` as the store gives it. Raises VolumeInfoError."""
-    try:
-        document = json.loads(gzip.decompress(packed))
-    except (OSError, EOFError, zlib.error, ValueError):
-        raise VolumeInfoError(
-            f"a list of volumes of backup {backup} is damaged or truncated; make a new backup, and "
-            "look at the store's disks"
-        ) from None
-    # Go writes an empty list that was never filled as null.
-    if document is None:
-        return []
-    if not isinstance(document, list):
-        raise VolumeInfoError(f"the list of volumes of backup {backup} is no list; is it Velero's?")
-    return document
-
-
 def parse(document: Sequence[Any], backup: str) -> tuple[VolumeRecord, ...]:
     """The records of `<backup>-volumeinfo.json.gz`. Raises VolumeInfoError."""
     try:
@@ -191,7 +172,10 @@ def _succeeded(info: _Info, method: Method | None, part: _Part) -> bool:
 
 
 def from_copies(copies: Iterable[Object]) -> tuple[VolumeRecord, ...]:
-    """Records of the PodVolumeBackup objects in `<backup>-podvolumebackups.json.gz`."""
+    """Records of the PodVolumeBackup objects in `<backup>-podvolumebackups.json.gz`.
+
+    Raises AttributeError, TypeError or ValueError for what is no such object.
+    """
     found = []
     for one in copies:
         spec, held = one.get("spec") or {}, status(one)

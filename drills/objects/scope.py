@@ -1,25 +1,41 @@
 """Which objects a backup should hold, by its own specification.
 
-The rules are Velero's (1.18.1): pkg/util/collections/includes_excludes.go for the filters,
-pkg/backup/item_collector.go and item_backupper.go for where they apply, and
-pkg/controller/backup_controller.go for what every backup leaves out. They are written down here a
-second time on purpose: an object that a filter loses is missing from Velero's own lists too, and
-only somebody else's reading of the specification can miss it.
+The rules are Velero's (1.18.1): the filters are read in drills/velero_filters.py; where they apply
+is from its pkg/backup/item_collector.go and item_backupper.go, and what every backup leaves out
+from pkg/controller/backup_controller.go. They are written down a second time on purpose: an object
+that a filter loses is missing from Velero's own lists too, and only somebody else's reading of the
+specification can miss it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatchcase
 
 from drills.objects.keys import ObjectKey
-from drills.objects.selectors import Selector, selector
+from drills.velero_filters import (
+    EVERYTHING,
+    BackupScope,
+    ScopeError,
+    excluded_by_label,
+    expanded,
+    names_kind,
+    scope_of,
+)
 from kube.velero.api import EXCLUDE_LABEL
+
+__all__ = [
+    "LISTED_VERBS",
+    "BackupScope",
+    "Decision",
+    "Inclusion",
+    "Membership",
+    "ScopeError",
+    "scope_of",
+]
 
 LISTED_VERBS = frozenset({"list", "create", "get", "delete"})
 """A kind that lacks one of these verbs is never saved (velero pkg/discovery/helper.go)."""
 
-_EVERYTHING = "*"
 _NAMESPACES = "namespaces"
 _AUTO_EXCLUDED = frozenset(
     {
@@ -27,25 +43,9 @@ _AUTO_EXCLUDED = frozenset(
         "volumesnapshotcontents.snapshot.storage.k8s.io",
     }
 )
-# A bare plural means the core group's kind where that has one, as discovery resolves it.
-_CORE_KINDS = frozenset({"configmaps", "endpoints", "events", "limitranges", "namespaces", "nodes",
-    "persistentvolumeclaims", "persistentvolumes", "pods", "podtemplates",
-    "replicationcontrollers", "resourcequotas", "secrets", "serviceaccounts", "services",
-})  # fmt: skip
 # One set of objects served in two groups, of which Velero saves the first that is in scope
 # (pkg/backup/backup.go cohabitatingResources; the others there are gone since Kubernetes 1.22).
 _SERVED_TWICE = {"events.events.k8s.io": "events"}
-_OLD_FILTERS = ("includedResources", "excludedResources", "includeClusterResources")
-_NEW_FILTERS = (
-    "includedNamespaceScopedResources",
-    "excludedNamespaceScopedResources",
-    "includedClusterScopedResources",
-    "excludedClusterScopedResources",
-)
-
-
-class ScopeError(ValueError):
-    """A specification that Velero would refuse; the text says why."""
 
 
 class Inclusion(StrEnum):
@@ -70,52 +70,6 @@ class Decision:
 _IN = Decision(Inclusion.IN)
 
 
-@dataclass(frozen=True)
-class BackupScope:
-    """The filters of a Backup's `spec`, as they were given.
-
-    include_cluster: None is Velero's `auto`. old_filters: which of the two filter families holds.
-    """
-
-    included_namespaces: tuple[str, ...] = ()
-    excluded_namespaces: tuple[str, ...] = ()
-    old_filters: bool = False
-    included: tuple[str, ...] = ()
-    excluded: tuple[str, ...] = ()
-    include_cluster: bool | None = None
-    included_namespaced: tuple[str, ...] = ()
-    excluded_namespaced: tuple[str, ...] = ()
-    included_cluster: tuple[str, ...] = ()
-    excluded_cluster: tuple[str, ...] = ()
-    selectors: tuple[Selector, ...] = ()
-
-
-def scope_of(spec: Mapping[str, object]) -> BackupScope:
-    """The scope in a Backup's `spec`. Raises ScopeError."""
-    old = any(spec.get(name) not in (None, [], ()) for name in _OLD_FILTERS)
-    if old and any(spec.get(name) for name in _NEW_FILTERS):
-        raise ScopeError(
-            "the backup mixes includedResources with filters by scope; Velero refuses that"
-        )
-    one, several = spec.get("labelSelector"), spec.get("orLabelSelectors")
-    if one is not None and several is not None:
-        raise ScopeError("the backup has labelSelector and orLabelSelectors; Velero refuses that")
-    cluster = spec.get("includeClusterResources")
-    return BackupScope(
-        included_namespaces=_names(spec, "includedNamespaces"),
-        excluded_namespaces=_names(spec, "excludedNamespaces"),
-        old_filters=old,
-        included=_names(spec, "includedResources"),
-        excluded=_names(spec, "excludedResources"),
-        include_cluster=cluster if isinstance(cluster, bool) else None,
-        included_namespaced=_names(spec, "includedNamespaceScopedResources"),
-        excluded_namespaced=_names(spec, "excludedNamespaceScopedResources"),
-        included_cluster=_names(spec, "includedClusterScopedResources"),
-        excluded_cluster=_names(spec, "excludedClusterScopedResources"),
-        selectors=_selectors(one, several),
-    )
-
-
 class Membership:
     """A scope in one cluster, at one time.
 
@@ -133,11 +87,11 @@ class Membership:
         self._scope = scope
         self._aliases = aliases or {}
         active = {_name(one): _labels(one) for one in namespaces}
-        marked = [name for name, labels in active.items() if labels.get(EXCLUDE_LABEL) == "true"]
-        included = scope.included_namespaces or (_EVERYTHING,)
+        marked = [name for name, labels in active.items() if excluded_by_label(labels)]
+        included = scope.included_namespaces or (EVERYTHING,)
         excluded = (*scope.excluded_namespaces, *marked)
-        self._listed = _expanded(included, active)
-        self._unlisted = _expanded(excluded, active)
+        self._listed = expanded(included, active)
+        self._unlisted = expanded(excluded, active)
         self._all_namespaces = not self._unlisted and self._listed == active.keys()
         self._kinds: dict[tuple[str, bool], Decision] = {}
 
@@ -153,14 +107,14 @@ class Membership:
         labels, metadata = _labels(content), content.get("metadata")
         if key.resource == _NAMESPACES:
             return self._namespace(key.name, content)
-        if labels.get(EXCLUDE_LABEL) == "true":
+        if excluded_by_label(labels):
             return Decision(Inclusion.OUT, f"it has the label {EXCLUDE_LABEL}")
         if key.namespace and not self.namespace_included(key.namespace):
             return Decision(Inclusion.OUT, "its namespace is not in the backup's scope")
         if isinstance(metadata, Mapping) and metadata.get("deletionTimestamp"):
             return Decision(Inclusion.OUT, "it is being deleted")
         decision = self.of_kind(key.resource, namespaced=bool(key.namespace))
-        if decision.inclusion is Inclusion.IN and not self._selected(labels):
+        if decision.inclusion is Inclusion.IN and not self._scope.takes_labels(labels):
             return Decision(Inclusion.RELATED, "the label selector does not take it in")
         return decision
 
@@ -224,58 +178,17 @@ class Membership:
         status, labels = content.get("status"), _labels(content)
         if isinstance(status, Mapping) and status.get("phase") not in (None, "Active"):
             return Decision(Inclusion.RELATED, "the namespace is not active")
-        if labels.get(EXCLUDE_LABEL) == "true":
+        if excluded_by_label(labels):
             return Decision(Inclusion.OUT, f"it has the label {EXCLUDE_LABEL}")
         selectors = self._scope.selectors
-        if selectors and any(one.matches(labels) for one in selectors):
+        if selectors and self._scope.takes_labels(labels):
             return _IN
         if (selectors and self._all_namespaces) or not self.namespace_included(name):
             return Decision(Inclusion.RELATED, "no filter names the namespace")
         return _IN
 
-    def _selected(self, labels: Mapping[str, str]) -> bool:
-        selectors = self._scope.selectors
-        return not selectors or any(one.matches(labels) for one in selectors)
-
-    def _in(self, resource: str, listed: Sequence[str]) -> bool:
-        plural = resource.partition(".")[0]
-        for item in listed:
-            known = self._aliases.get(item, item)
-            if known == resource or fnmatchcase(resource, known):
-                return True
-            if known == plural and known not in _CORE_KINDS and item not in self._aliases:
-                return True
-        return False
-
-
-def _expanded(patterns: Iterable[str], active: Mapping[str, object]) -> set[str]:
-    """Names, and what globs take in of the cluster's namespaces."""
-    found: set[str] = set()
-    for pattern in patterns:
-        if any(sign in pattern for sign in "*?["):
-            found |= {name for name in active if fnmatchcase(name, pattern)}
-        else:
-            found.add(pattern)
-    return found
-
-
-def _names(spec: Mapping[str, object], field: str) -> tuple[str, ...]:
-    value = spec.get(field)
-    if value is None:
-        return ()
-    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-        raise ScopeError(f"the backup's {field} is no list of names")
-    return tuple(value)
-
-
-def _selectors(one: object, several: object) -> tuple[Selector, ...]:
-    given = [] if one is None else [one]
-    if isinstance(several, list | tuple):
-        given = list(several)
-    try:
-        return tuple(selector(item) for item in given)
-    except ValueError as error:
-        raise ScopeError(f"the backup's label selector cannot be read: {error}") from None
+    def _in(self, resource: str, listed: tuple[str, ...]) -> bool:
+        return names_kind(listed, resource, self._aliases)
 
 
 def _name(content: Mapping[str, object]) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from drills.coverage.scope import excluded_by_label, from_schedule, matches_selector
+from drills.coverage.scope import from_schedule
 from tests.drills.coverage.clusters import schedule
 
 
@@ -32,39 +32,6 @@ def test_namespaces_are_taken_by_name_and_glob(
 
 
 @pytest.mark.parametrize(
-    ("expression", "labels", "matches"),
-    [
-        (("a", "In", ["1", "2"]), {"a": "2"}, True),
-        (("a", "In", ["1"]), {}, False),
-        (("a", "NotIn", ["1"]), {}, True),
-        (("a", "NotIn", ["1"]), {"a": "1"}, False),
-        (("a", "Exists", None), {"a": ""}, True),
-        (("a", "Exists", None), {}, False),
-        (("a", "DoesNotExist", None), {}, True),
-        (("a", "DoesNotExist", None), {"a": ""}, False),
-    ],
-)
-def test_expressions_of_selectors(
-    expression: tuple[str, str, list[str] | None], labels: dict[str, str], matches: bool
-) -> None:
-    key, operator, values = expression
-    one = {"key": key, "operator": operator, "values": values}
-    assert matches_selector({"matchExpressions": [one]}, labels) is matches
-
-
-def test_all_parts_of_a_selector_must_hold() -> None:
-    selector = {"matchLabels": {"a": "1"}, "matchExpressions": [{"key": "b", "operator": "Exists"}]}
-    assert matches_selector(selector, {"a": "1", "b": ""})
-    assert not matches_selector(selector, {"a": "1"})
-    assert not matches_selector(selector, {"b": ""})
-
-
-def test_an_operator_that_kubernetes_does_not_know_is_an_error() -> None:
-    with pytest.raises(ValueError, match="operator 'Like'"):
-        matches_selector({"matchExpressions": [{"key": "a", "operator": "Like"}]}, {})
-
-
-@pytest.mark.parametrize(
     ("template", "whole", "claims"),
     [
         ({}, True, True),
@@ -73,6 +40,9 @@ def test_an_operator_that_kubernetes_does_not_know_is_an_error() -> None:
         ({"includedResources": ["*"]}, True, True),
         ({"includedResources": ["pvc", "pods"]}, False, True),
         ({"includedResources": ["pods"]}, False, False),
+        ({"includedResources": ["persistent*"]}, False, True),
+        ({"excludedResources": ["persistent*"]}, False, False),
+        ({"excludedResources": ["persistentvolumeclaim"]}, False, False),
         ({"includedNamespaceScopedResources": ["persistentvolumeclaims"]}, False, True),
         ({"excludedNamespaceScopedResources": ["persistentvolumeclaims"]}, False, False),
     ],
@@ -82,12 +52,39 @@ def test_kinds_that_a_schedule_takes(template: dict[str, Any], whole: bool, clai
     assert (scope.whole, scope.claims) == (whole, claims)
 
 
-def test_only_the_value_true_excludes() -> None:
-    assert excluded_by_label({"velero.io/exclude-from-backup": "true"})
-    assert not excluded_by_label({"velero.io/exclude-from-backup": "True"})
-    assert not excluded_by_label({})
-
-
-def test_an_empty_selector_selects_everything() -> None:
-    scope = from_schedule(schedule(labelSelector={}, orLabelSelectors=[]))
+@pytest.mark.parametrize("template", [{"labelSelector": {}}, {"orLabelSelectors": [{}]}])
+def test_an_empty_selector_selects_everything(template: dict[str, Any]) -> None:
+    scope = from_schedule(schedule(**template))
     assert scope.takes_labels({})
+    assert not scope.selectors
+    assert not scope.off
+
+
+def test_a_selector_leaves_out() -> None:
+    scope = from_schedule(schedule(labelSelector={"matchLabels": {"a": "1"}}))
+    assert scope.selectors
+    assert not scope.takes_labels({"a": "2"}, {})
+    assert scope.takes_labels({"a": "2"}, {"a": "1"})
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ({"labelSelector": {}, "orLabelSelectors": []}, "labelSelector and orLabelSelectors"),
+        ({"includedResources": ["pods"], "includedClusterScopedResources": ["nodes"]}, "mixes"),
+        ({"labelSelector": {"matchExpressions": [{"key": "a", "operator": "Like"}]}}, "'Like'"),
+    ],
+)
+def test_a_schedule_whose_backups_velero_refuses_is_off(
+    template: dict[str, Any], said: str
+) -> None:
+    scope = from_schedule(schedule(includedNamespaces=["sh*"], **template))
+    assert scope.off.startswith("makes no backups (")
+    assert said in scope.off
+    assert scope.takes_namespace("shop")
+    assert not scope.takes_namespace("other")
+
+
+def test_a_schedule_that_runs_is_not_off() -> None:
+    assert from_schedule(schedule()).off == ""
+    assert from_schedule(schedule(paused=True)).off == "is paused"

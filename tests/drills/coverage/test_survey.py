@@ -66,7 +66,11 @@ VOLUMES: list[tuple[Gap, dict[str, Any]]] = [
         Gap.SCHEDULE_OFF,
         {"schedules": [{**schedule(), "status": {"phase": "FailedValidation"}}], **NOTHING},
     ),
+    (Gap.SCHEDULE_OFF, {"schedules": [schedule(labelSelector={}, orLabelSelectors=[{}])]}),
+    (Gap.OTHER_LOCATION, {"backups": {}, "elsewhere": {"daily": "aws"}}),
     (Gap.NEVER_BACKED_UP, {"backups": {}}),
+    (Gap.NEVER_BACKED_UP, {"backups": {}, "elsewhere": {"weekly": "aws"},
+                           "schedules": [schedule("weekly"), schedule()]}),
     (Gap.NEWER_THAN_BACKUP, {"claims": [claim(made=1)], **NOTHING}),
     (Gap.NEWER_THAN_BACKUP, {"backups": {"daily": backup(record(volume="pv-former"))}}),
     (Gap.NEWER_THAN_BACKUP, {"claims": [claim(made=1)],
@@ -110,6 +114,7 @@ NAMESPACES: list[tuple[Gap, dict[str, Any]]] = [
     (Gap.NOT_SELECTED, {"schedules": [schedule(labelSelector={"matchLabels": {"a": "b"}})]}),
     (Gap.KIND_LEFT_OUT, {"schedules": [schedule(excludedResources=["secrets", "events"])]}),
     (Gap.SCHEDULE_OFF, {"schedules": [schedule(paused=True)]}),
+    (Gap.OTHER_LOCATION, {"backups": {}, "elsewhere": {"daily": "aws"}, "grace": 200 * HOUR}),
     (Gap.NEVER_BACKED_UP, {"backups": {}}),
     (Gap.NOT_IN_BACKUP, {"backups": {"daily": backup(namespaces=frozenset({"other"}))}}),
     (Gap.NEWER_THAN_BACKUP, {"namespaces": [namespace(made=1)]}),
@@ -195,6 +200,20 @@ def test_a_paused_schedule_does_not_hide_a_running_one() -> None:
     assert not survey(live(schedules=schedules)).unprotected
 
 
+def test_of_several_schedules_the_one_that_meant_to_take_it_speaks() -> None:
+    newest = {"hourly": backup(name="hourly-1", age=1), "daily": backup()}
+    found = survey(live(schedules=[schedule("hourly", snapshotVolumes=False), schedule()],
+                        backups=newest))  # fmt: skip
+    assert gaps(found, "data") == [Gap.NO_DATA]
+    (detail,) = [one.detail for one in found.unprotected if one.claim]
+    assert "backup daily-1 is Completed" in detail
+
+
+def test_a_schedule_of_another_location_takes_nothing_from_one_of_the_site() -> None:
+    both = {"schedules": [schedule("copy"), schedule()], "elsewhere": {"copy": "aws"}}
+    assert not survey(live(**both)).unprotected
+
+
 def test_an_empty_volume_is_protected_unless_it_held_something_before() -> None:
     empty = {"backups": {"daily": backup(record(size=0))}}
     assert not survey(live(**empty)).unprotected
@@ -272,6 +291,11 @@ def test_an_exception_of_a_volume_leaves_its_namespace_red() -> None:
 def test_a_protected_volume_needs_no_exception() -> None:
     found = survey(live(allowed=[Allowed("shop", "a cache")]))
     assert [one.namespace for one in found.idle] == ["shop"]
+
+
+def test_what_holds_of_every_site_is_never_idle() -> None:
+    found = survey(live(allowed=[Allowed("velero", "it is built anew", by_design=True)]))
+    assert not found.idle
 
 
 @pytest.mark.parametrize("why", ["", "  "])
