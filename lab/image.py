@@ -44,6 +44,9 @@ NODE_PACKAGES = (
     "iptables",
     "conntrack",
     "busybox-static",
+    # What the image with Python is made of (lab/images/python.py).
+    "python3-minimal",
+    "libpython3-stdlib",
 )
 KINDS = {"plain": PACKAGES, "node": (*PACKAGES, *NODE_PACKAGES)}
 BUILD_SECONDS = 1200

@@ -94,6 +94,15 @@ def tool(name: str, root: Path = ROOT) -> Tool:
     return tools[name]
 
 
+def image(name: str, root: Path = ROOT) -> str:
+    """The reference of an image that the program deploys; raises LabError naming the known ones."""
+    with (root / "versions.toml").open("rb") as stream:
+        images = tomllib.load(stream)["images"]
+    if name not in images:
+        raise LabError(f"there is no image called {name!r}: versions.toml has {', '.join(images)}")
+    return str(images[name])
+
+
 def wrapper(pinned: Tool, root: Path = ROOT) -> Path:
     """The folder of the module whose go.mod and go.sum pin every byte of the tool."""
     return root / pinned.wrapper

@@ -1,1 +1,1 @@
-"""A workload whose data is known: its writer, the truth about its data, its objects."""
+"""The truth about the canary's data, and the judgement of what a restore brought back."""

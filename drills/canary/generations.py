@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from drills.canary import writer
+from canary import writer
 from drills.canary.truth import GENERATIONS, Truth, expected_tree
 from drills.frame import NotCompared
 from drills.verdict import Check, Reason

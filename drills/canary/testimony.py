@@ -6,8 +6,8 @@ from typing import Protocol
 
 from minio import Minio
 
+from canary.writer import DIGITS, number_name
 from drills.canary.truth import Truth, key, parse_truth
-from drills.canary.writer import DIGITS, number_name
 from s3.client import Credential, Session, StoreEndpoint, connect, connection_pool
 from s3.errors import SDK_ERRORS, Cause, StoreError, classify
 

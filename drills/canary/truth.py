@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from drills.canary import writer
+from canary import writer
 from drills.volumes.entry import Entry, parse, path_fault
 
 GENERATIONS = writer.GENERATIONS.encode()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lab import pins
+from lab.images import python
 from lab.images.archive import Content, Entry
 
 # The user of the official Velero image, and the one of its plugin's.
@@ -51,6 +52,7 @@ def contents(found: Tools, base: Path) -> list[Content]:
         _velero,
         _velero_plugin,
         _minio,
+        _python,
     ]
     return [make(found, base) for make in makers]
 
@@ -70,6 +72,7 @@ def names() -> dict[str, str]:
             f"docker.io/velero/velero-plugin-for-aws:v{at['velero-plugin-for-aws']}"
         ),
         "minio": f"docker.io/minio/minio:{at['minio']}",
+        "python": pins.image("python"),
     }
 
 
@@ -135,6 +138,13 @@ def _minio(found: Tools, base: Path) -> Content:
         "ExposedPorts": {"9000/tcp": {}},
     }
     return Content(names()["minio"], entries, config, {**TEMPORARY, "data": (0o755, 0, 0)})
+
+
+def _python(_found: Tools, base: Path) -> Content:
+    entries = [*python.entries(base), *_busybox(base), *_authorities(base), *_accounts()]
+    # The official image's command, and its language: without one names are ASCII to Python.
+    config = {"Cmd": ["python3"], "Env": [PATH, "LANG=C.UTF-8"]}
+    return Content(names()["python"], entries, config, TEMPORARY)
 
 
 def _busybox(base: Path) -> list[Entry]:

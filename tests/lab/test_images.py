@@ -11,6 +11,7 @@ import pytest
 
 from lab.images import archive, recipes, store
 from lab.images.archive import Content, Entry
+from tests.lab.python_base import make_base
 
 
 def content(source: Path, name: str = "docker.io/lab/demo:1") -> Content:
@@ -101,7 +102,7 @@ def test_a_key_changes_with_each_thing_that_decides_the_bytes(source: Path) -> N
 
 
 def test_every_image_has_its_full_reference_and_its_tools_in_place(tmp_path: Path) -> None:
-    base = tmp_path / "base"
+    base = make_base(tmp_path / "base")
     found = {name: tmp_path / name for name in recipes.tools()}
     made = {one.name: one for one in recipes.contents(found, base)}
     assert sorted(made) == sorted(recipes.names().values())
@@ -116,6 +117,8 @@ def test_every_image_has_its_full_reference_and_its_tools_in_place(tmp_path: Pat
     }
     assert "Entrypoint" not in velero.config, "the chart names the command itself"
     assert velero.folders["home/cnb"] == (0o755, 1002, 1000)
+    python = {entry.path for entry in made[recipes.names()["python"]].entries}
+    assert {"usr/bin/python3", "usr/lib/python3.11/json.py", "bin/sh"} <= python
 
 
 def test_a_stored_image_is_not_made_again_and_a_killed_run_leaves_no_half_one(

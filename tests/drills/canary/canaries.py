@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from drills.canary import writer
-from drills.canary.contents import Method, contents
+from canary import writer
+from canary.contents import Method, contents
 from drills.canary.generations import Judged, fetch_truths, judge_volume, survey
 from drills.canary.truth import Truth, parse_truth
 from drills.volumes import tree_reader

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from minio.versioningconfig import ENABLED, VersioningConfig
 
-from drills.canary import writer
+from canary import writer
 from drills.canary.testimony import BucketTestimony
 from s3.client import Credential, StoreEndpoint, connect, connect_admin
 from tests.drills.canary.canaries import SITE

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from drills.canary import writer
-from drills.canary.contents import Method, not_written
+from canary import writer
+from canary.contents import Method
 from drills.canary.freshness import age_check, freshness
 from drills.canary.generations import (
     Flaw,
@@ -21,6 +21,7 @@ from drills.canary.generations import (
     judge_volume,
     survey,
 )
+from drills.canary.not_written import not_written
 from drills.canary.truth import (
     Fault,
     Truth,

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from drills.canary import writer
+from canary import writer
+from canary.writer import TakenError, WitnessError
 from drills.canary.generations import fetch_truths, judge_volume, survey
 from drills.canary.truth import Fault, TruthError, key
-from drills.canary.writer import TakenError, WitnessError
 from s3.client import Credential, Session, StoreEndpoint
 from s3.errors import Cause, StoreError
 from tests.drills.canary.canaries import (

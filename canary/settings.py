@@ -4,15 +4,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from drills.canary import writer
-from drills.canary.contents import Content, Method
+from canary import writer
+from canary.contents import Content, Method
 
 NOBODY = 65532
 POD_VOLUMES = ("code", "state", "store")
 """Names of the pod's own volumes, which no claim may have."""
 
-# A DNS label, shorter than Kubernetes allows, for the claim's name has a prefix.
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
+"""A volume's name: a DNS label, shorter than one may be, for the claim's has more parts."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class CanaryVolume:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or self.name in POD_VOLUMES:
+        if not NAME.fullmatch(self.name) or self.name in POD_VOLUMES:
             raise ValueError(
                 f"canary volume {self.name!r}: give a name of up to 42 small letters, digits and "
                 f"dashes that is none of {', '.join(POD_VOLUMES)}"

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from drills.frame import NotCompared
-
 Content = Mapping[str, Any]
 
 
@@ -46,20 +44,8 @@ def contents(method: Method, as_root: bool) -> tuple[Content, ...]:
     """A generation for a volume that is backed up by `method`.
 
     What kopia is known not to keep is written to snapshots only: it would make every drill red and
-    prove nothing new. `not_written` names it for the receipt.
+    prove nothing new. `drills.canary.not_written` names it for the receipt.
     """
     owners = _OWNERS if as_root else ()
     beyond = _BEYOND_KOPIA if method is Method.SNAPSHOT else ()
     return (*_PLAIN, *owners, *beyond)
-
-
-def not_written(volume: str, method: Method, as_root: bool) -> tuple[NotCompared, ...]:
-    """What the canary does not write on a volume, so that nothing is known of it there."""
-    found = []
-    if method is not Method.SNAPSHOT:
-        # https://github.com/kopia/kopia/issues/1764
-        found.append((f"names that are not UTF-8 on {volume}", "kopia replaces their odd bytes"))
-        found.append((f"hard links on {volume}", "kopia restores each name as a file of its own"))
-    if not as_root:
-        found.append((f"files of several owners on {volume}", "the canary does not run as root"))
-    return tuple(NotCompared(what, 0, why) for what, why in found)

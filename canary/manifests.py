@@ -8,9 +8,9 @@ import hashlib
 import json
 from pathlib import Path
 
-from drills.canary import writer
-from drills.canary.contents import Content, contents
-from drills.canary.pod import (
+from canary import writer
+from canary.contents import Content, contents
+from canary.pod import (
     CODE,
     CONFIG,
     DATA,
@@ -23,7 +23,7 @@ from drills.canary.pod import (
     pod_annotations,
     pod_spec,
 )
-from drills.canary.settings import Canary, CanaryVolume, StoreAccess
+from canary.settings import Canary, CanaryVolume, StoreAccess
 from kube import marks
 
 AUTHORITY = "ca.crt"
@@ -115,6 +115,12 @@ def config_map(canary: Canary) -> Manifest:
     return {**_object(canary, "v1", "ConfigMap", NAME), "data": data}
 
 
+def digest(canary: Canary) -> str:
+    """Changes with everything in the ConfigMap."""
+    data = config_map(canary)["data"]
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
 def claim(canary: Canary, volume: CanaryVolume) -> Manifest:
     found = _object(canary, "v1", "PersistentVolumeClaim", claim_name(volume))
     found["metadata"]["labels"].update(volume.labels)
@@ -137,7 +143,6 @@ def network_policy(canary: Canary) -> Manifest:
         "spec": {
             "podSelector": {},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [],
             "egress": egress,
         },
     }
@@ -162,13 +167,11 @@ def _in_namespace(name: str) -> Manifest:
 def deployment(canary: Canary) -> Manifest:
     """One pod, never two on the same volumes."""
     selector = {"app.kubernetes.io/name": NAME}
-    data = config_map(canary)["data"]
-    digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
     pod = {
         "metadata": {
             "labels": {**marks.labels(canary.site), **selector},
             # Script and config are read at the start only, so others make another pod.
-            "annotations": {DIGEST: digest, **pod_annotations(canary)},
+            "annotations": {DIGEST: digest(canary), **pod_annotations(canary)},
         },
         "spec": pod_spec(canary),
     }

@@ -1,10 +1,11 @@
 """The canary's pod: its container, its volumes, and the annotations that Velero reads."""
 
+import hashlib
 import json
 from typing import Any
 
-from drills.canary.contents import Method
-from drills.canary.settings import Canary, CanaryVolume
+from canary.contents import Method
+from canary.settings import Canary, CanaryVolume
 
 Manifest = dict[str, Any]
 
@@ -26,7 +27,13 @@ HOOK_SECONDS = 90
 
 
 def claim_name(volume: CanaryVolume) -> str:
-    return f"{NAME}-{volume.name}"
+    """The claim's name, another one for another class or size.
+
+    Neither can be changed in a claim, and one that is to be replaced under its own name cannot go
+    while the pod has it mounted.
+    """
+    fixed = f"{volume.storage_class} {volume.size}"
+    return f"{NAME}-{volume.name}-{hashlib.sha256(fixed.encode()).hexdigest()[:6]}"
 
 
 def pod_annotations(canary: Canary) -> dict[str, str]:
