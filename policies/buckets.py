@@ -1,6 +1,7 @@
 """Buckets: what must hold so that a backup, once written, outlives mistakes and stolen keys."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 from policies.documents import readable_statements, wildcard_principal
 from policies.plain import (
@@ -23,6 +24,10 @@ LIFECYCLE = "minio:index/ilmPolicy:IlmPolicy"
 
 # Below this a purge by a stolen key over a long weekend is past undoing on Monday.
 NONCURRENT_DAYS_MIN = 7
+# What the canary tells of its data, written once and read by drills: no tool's repository.
+TRUTHS_PREFIX = "canary/"
+TRUTH_DAYS_MIN = 7
+_DAYS = re.compile(r"(\d{1,6})d")
 
 
 def _protected(bucket: Resource) -> Iterator[str]:
@@ -79,22 +84,38 @@ def _not_anonymous(policy: Resource) -> Iterator[str]:
             yield f"allows everyone in statement {number}, also without a signature"
 
 
-def _rules_of(lifecycle: Resource) -> list[tuple[int, object, object]]:
-    """(number, expiration, noncurrent days) of each rule that can be read."""
-    read = [(n, mapping(r)) for n, r in enumerate(items(lifecycle.props.get("rules")), start=1)]
-    return [(n, r.get("expiration"), r.get("noncurrentVersionExpirationDays")) for n, r in read]
+def _rules_of(lifecycle: Resource) -> list[tuple[int, Mapping[str, object]]]:
+    """Number and properties of each rule that can be read."""
+    rules = enumerate(items(lifecycle.props.get("rules")), start=1)
+    return [(number, mapping(rule)) for number, rule in rules]
+
+
+def _only_old_truths(rule: Mapping[str, object]) -> bool:
+    """Whether it is certain, or not known yet, that it expires nothing but truths past their use.
+
+    A date is no number of days: from then on it expires truths as they are written.
+    """
+    where, expiration = rule.get("filter"), rule.get("expiration")
+    days = _DAYS.fullmatch(expiration) if isinstance(expiration, str) else None
+    if where is not UNKNOWN and not (isinstance(where, str) and where.startswith(TRUTHS_PREFIX)):
+        return False
+    return days is not None and int(days.group(1)) >= TRUTH_DAYS_MIN
 
 
 def _never_expires_current(lifecycle: Resource) -> Iterator[str]:
-    for number, expiration, _ in _rules_of(lifecycle):
+    for number, rule in _rules_of(lifecycle):
+        expiration = rule.get("expiration")
         # "DeleteMarker" removes markers that hide nothing any more; every other value (days, a
         # date) deletes objects that are current, and with them a repository's older half.
-        if expiration is not UNKNOWN and is_set(expiration) and expiration != "DeleteMarker":
+        if expiration is UNKNOWN or not is_set(expiration) or expiration == "DeleteMarker":
+            continue
+        if not _only_old_truths(rule):
             yield f"expires current objects in rule {number}, which destroys a backup repository"
 
 
 def _keeps_noncurrent(lifecycle: Resource) -> Iterator[str]:
-    for number, _, days in _rules_of(lifecycle):
+    for number, rule in _rules_of(lifecycle):
+        days = rule.get("noncurrentVersionExpirationDays")
         if isinstance(days, int | float) and 0 < days < NONCURRENT_DAYS_MIN:
             yield f"forgets old versions in under {NONCURRENT_DAYS_MIN} days in rule {number}"
 
@@ -151,10 +172,11 @@ RULES: tuple[Rule, ...] = (
     ),
     ResourceRule(
         name="lifecycle-never-expires-current",
-        title="No lifecycle expires current objects",
+        title="No lifecycle expires current objects, but for the canary's truths",
         why="Backup repositories reuse old objects for new backups; the tools that wrote them own "
         "their retention.",
-        remedy="use noncurrent_version_expiration_days, and expiration only for DeleteMarker",
+        remedy="use noncurrent_version_expiration_days, and expiration only for DeleteMarker, or "
+        f"with the filter {TRUTHS_PREFIX} for {TRUTH_DAYS_MIN} days or more",
         severity="critical",
         types=frozenset({LIFECYCLE}),
         check=_never_expires_current,

@@ -4,6 +4,7 @@ The callers translate what the SDK raises; see s3/errors.py.
 """
 
 from minio import Minio
+from minio.commonconfig import Filter
 from minio.error import S3Error
 from minio.objectlockconfig import DAYS
 
@@ -39,17 +40,29 @@ def noncurrent_days(client: Minio, bucket: str) -> int | None:
     return None
 
 
-def expires_current(client: Minio, bucket: str, spared: str) -> bool:
-    """Whether an enabled rule removes current objects, except rules whose prefix holds `spared`.
+def expiries(client: Minio, bucket: str) -> list[dict[str, object]]:
+    """What enabled rules remove of current objects: `{"prefix", "days"}`, by prefix and days.
 
-    Such a rule destroys restic and Kopia repositories: their oldest packs are in use for ever.
+    `days` None is a rule with a date. One that further conditions narrow says so (`"narrowed"`),
+    for it does not hold for the whole prefix. Such rules destroy restic and Kopia repositories:
+    their oldest packs are in use for ever.
     """
     lifecycle = client.get_bucket_lifecycle(bucket)
+    found: list[dict[str, object]] = []
     for rule in [] if lifecycle is None else lifecycle.rules:
-        prefix = rule.rule_filter.prefix if rule.rule_filter is not None else ""
         expiration = rule.expiration
-        if rule.status != "Enabled" or expiration is None or spared in (prefix or ""):
+        if rule.status != "Enabled" or expiration is None:
             continue
         if expiration.days is not None or expiration.date is not None:
-            return True
-    return False
+            found.append({**_scope(rule.rule_filter), "days": expiration.days})
+    return sorted(found, key=lambda each: (str(each["prefix"]), str(each["days"])))
+
+
+def _scope(selected: Filter | None) -> dict[str, object]:
+    if selected is None:
+        return {"prefix": ""}
+    if selected.and_operator is not None:
+        return {"prefix": selected.and_operator.prefix or "", "narrowed": True}
+    if selected.tag is not None:
+        return {"prefix": "", "narrowed": True}
+    return {"prefix": selected.prefix or ""}

@@ -15,7 +15,7 @@ from minio.minioadmin import MinioAdmin
 from minio.objectlockconfig import DAYS, ObjectLockConfig
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from s3.bucket_state import default_retention, noncurrent_days, versioned
+from s3.bucket_state import default_retention, expiries, noncurrent_days, versioned
 from s3.client import Credential, StoreEndpoint, connect, connect_admin
 from s3.errors import SDK_ERRORS, classify
 from s3.ownership import OWNERSHIP_TAG
@@ -42,15 +42,33 @@ class Lock(_Strict):
     days: Annotated[int, Field(ge=1)]
 
 
+class Expiry(_Strict):
+    """Objects below `prefix` cease to be current after so many days."""
+
+    prefix: Annotated[str, Field(min_length=1)]
+    days: Annotated[int, Field(ge=1)]
+
+
 class Bucket(_Strict):
-    """What one bucket should look like; `quota_bytes` null means no quota."""
+    """What one bucket should look like; `quota_bytes` null means no quota.
+
+    Nothing but what `expires` names may expire while it is current.
+    """
 
     name: Annotated[str, Field(min_length=3, max_length=63)]
     versioning: bool
     object_lock: Lock | None = Field(alias="objectLock")
     noncurrent_days: Annotated[int, Field(ge=1)] | None = Field(alias="noncurrentDays")
     quota_bytes: Annotated[int, Field(ge=1)] | None = Field(alias="quotaBytes")
+    expires: tuple[Expiry, ...] = ()
     claim: bool = True
+
+    def expiring(self) -> list[dict[str, object]]:
+        """`expires` in the form and order in which the server's rules are read."""
+        return sorted(
+            ({"prefix": each.prefix, "days": each.days} for each in self.expires),
+            key=lambda each: (str(each["prefix"]), str(each["days"])),
+        )
 
 
 class Request(_Strict):
@@ -152,6 +170,7 @@ def _held(client: Minio, name: str) -> dict[str, object]:
         "versioning": versioned(client, name),
         "objectLock": default_retention(client, name),
         "noncurrentDays": noncurrent_days(client, name),
+        "expires": expiries(client, name),
     }
 
 
@@ -178,6 +197,7 @@ def _compare(held: dict[str, object], bucket: Bucket, url: str) -> None:
         "versioning": bucket.versioning,
         "objectLock": _wanted_lock(bucket.object_lock),
         "noncurrentDays": bucket.noncurrent_days,
+        "expires": bucket.expiring(),
         "quotaBytes": bucket.quota_bytes,
     }
     differing = [

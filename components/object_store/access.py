@@ -13,8 +13,9 @@ from typing import Any
 import pulumi
 import pulumi_minio as minio
 
+from components.object_store.buckets import TRUTHS_PREFIX
 from components.object_store.endpoint import generated_credential
-from components.settings import Client, Settings
+from components.settings import Credentialed, Settings
 from s3.ownership import policy_mark
 
 Statement = dict[str, Any]
@@ -38,7 +39,10 @@ _BUCKET_LEVEL_DENY = [
 
 @dataclass(frozen=True)
 class ClientAccess:
-    """One consumer: `name` (unique, "host-files/cp1"), its role, bucket and prefix ("" or "x/")."""
+    """One consumer: `name` (unique, "host-files/cp1"), its role, bucket and prefix ("" or "x/").
+
+    `folder` ("" or "x/") is the part of its prefix that its policy confines it to.
+    """
 
     name: str
     role: str
@@ -46,6 +50,7 @@ class ClientAccess:
     prefix: str
     generation: int
     keep_previous: bool
+    folder: str = ""
 
     @property
     def resource_name(self) -> str:
@@ -119,6 +124,18 @@ def _evidence(bucket: str, prefix: str) -> list[Statement]:
     ]
 
 
+def _truth(bucket: str, folder: str) -> list[Statement]:
+    """The canary's writer: appends below `folder`, and sees nothing of what is there.
+
+    A truth is put on condition that none is there yet, which takes no further right.
+    """
+    return [
+        _allow(["s3:GetBucketLocation", "s3:HeadBucket"], [f"arn:aws:s3:::{bucket}"]),
+        _allow(["s3:AbortMultipartUpload", "s3:PutObject"], [f"arn:aws:s3:::{bucket}/{folder}*"]),
+        _deny(["s3:DeleteObject", *_VERSION_DELETE, *_BUCKET_LEVEL_DENY], bucket),
+    ]
+
+
 def _drill(buckets: Sequence[str]) -> list[Statement]:
     """Reads every bucket with its versions and settings; every write is denied by name."""
     roots = [f"arn:aws:s3:::{bucket}" for bucket in buckets]
@@ -160,6 +177,8 @@ def statements(access: ClientAccess, buckets: Sequence[str]) -> list[Statement]:
             return _host_files(access.bucket, access.prefix)
         case "evidence":
             return _evidence(access.bucket, access.prefix)
+        case "truth":
+            return _truth(access.bucket, f"{access.prefix}{access.folder}")
         case "drill":
             return _drill(buckets)
     raise ValueError(f"role {access.role}: no policy is written for it")
@@ -184,14 +203,17 @@ def policy_text(site: str, access: ClientAccess, buckets: Sequence[str]) -> str:
 def client_accesses(settings: Settings, bucket_of: dict[str, str]) -> list[ClientAccess]:
     """Every client of the site; host-files has one per node, so no node reads another's files."""
 
-    def one(name: str, role: str, client: Client, prefix: str = "") -> ClientAccess:
+    def one(
+        name: str, role: str, client: Credentialed, prefix: str = "", folder: str = ""
+    ) -> ClientAccess:
         return ClientAccess(
             name=name,
             role=role,
-            bucket=bucket_of.get(role, ""),
+            bucket=bucket_of.get("evidence" if role == "truth" else role, ""),
             prefix=prefix,
             generation=client.credential_generation,
             keep_previous=client.keep_previous_credential,
+            folder=folder,
         )
 
     clients = settings.clients
@@ -208,6 +230,8 @@ def client_accesses(settings: Settings, bucket_of: dict[str, str]) -> list[Clien
         found.append(one("cluster-state", "cluster-state", clients.cluster_state))
     found.append(one("drill", "drill", clients.drill))
     found.append(one("evidence", "evidence", clients.evidence, "receipts/"))
+    if clients.truth.enabled:
+        found.append(one("truth", "truth", clients.truth, TRUTHS_PREFIX, f"{settings.site}/"))
     return found
 
 

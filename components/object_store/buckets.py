@@ -18,14 +18,29 @@ from components.object_store.endpoint import StoreEndpoint
 from components.settings import BUCKET_NAME, Client, Settings, SettingsError
 
 GIB = 1024**3
-# The id by which the read-back finds the one lifecycle rule that a bucket has.
+# The id by which the read-back finds the lifecycle rule that every bucket has.
 LIFECYCLE_RULE = "noncurrent"
+TRUTHS_RULE = "truths"
+# Where the canary's truths lie in the bucket of evidence.
+TRUTHS_PREFIX = "canary/"
 BUCKET_TYPE = "minio:index/s3Bucket:S3Bucket"
 
 
 @dataclass(frozen=True)
+class Expiry:
+    """Objects below `prefix` cease to be current after so many days; old versions go as all do."""
+
+    rule: str
+    prefix: str
+    days: int
+
+
+@dataclass(frozen=True)
 class Bucket:
-    """One bucket as declared. `quota_bytes` None: no quota. `lock_days` None: no object lock."""
+    """One bucket as declared. `quota_bytes` None: no quota. `lock_days` None: no object lock.
+
+    `expiries` is empty wherever a client's tool owns the retention of what it wrote.
+    """
 
     role: str
     name: str
@@ -33,6 +48,7 @@ class Bucket:
     quota_bytes: int | None
     lock_mode: str | None
     lock_days: int | None
+    expiries: tuple[Expiry, ...] = ()
 
     def wire(self) -> dict[str, Any]:
         """The form in which drills and the read-back take it."""
@@ -45,11 +61,29 @@ class Bucket:
             "objectLock": lock,
             "noncurrentDays": self.noncurrent_days,
             "quotaBytes": self.quota_bytes,
+            "expires": [{"prefix": each.prefix, "days": each.days} for each in self.expiries],
         }
+
+    def rules(self) -> list[minio.IlmPolicyRuleArgsDict]:
+        """Its whole lifecycle, as the provider takes it."""
+        # Current objects are the client's own to expire, but for what `expiries` says.
+        noncurrent: minio.IlmPolicyRuleArgsDict = {
+            "id": LIFECYCLE_RULE,
+            "noncurrent_version_expiration_days": self.noncurrent_days,
+        }
+        # Given days, the server also removes the delete markers once they are that old.
+        expiring: list[minio.IlmPolicyRuleArgsDict] = [
+            {"id": each.rule, "filter": each.prefix, "expiration": f"{each.days}d"}
+            for each in self.expiries
+        ]
+        return [noncurrent, *expiring]
 
 
 def declared_buckets(settings: Settings) -> list[Bucket]:
     """The buckets of every enabled client; the drill has none, it reads the others'.
+
+    Truths have that of evidence. They expire even if their writer is switched off: the last ones
+    would otherwise stay for ever.
 
     Raises:
         SettingsError: two clients name one bucket, or a name is too long.
@@ -84,6 +118,11 @@ def declared_buckets(settings: Settings) -> list[Bucket]:
                 quota_bytes=None if client.quota_gib is None else client.quota_gib * GIB,
                 lock_mode=lock.mode if lock else None,
                 lock_days=lock.days if lock else None,
+                expiries=(
+                    (Expiry(TRUTHS_RULE, TRUTHS_PREFIX, clients.truth.truth_days),)
+                    if role == "evidence"
+                    else ()
+                ),
             )
         )
     if faults:
@@ -137,16 +176,10 @@ class StoreBuckets(pulumi.ComponentResource):
             versioning_configuration={"status": "Enabled"},
             opts=kept,
         )
-        # Only versions that are no longer current: current ones are the client's own to expire.
         lifecycle = minio.IlmPolicy(
             f"{declared.role}-lifecycle",
             bucket=bucket.bucket,
-            rules=[
-                {
-                    "id": LIFECYCLE_RULE,
-                    "noncurrent_version_expiration_days": declared.noncurrent_days,
-                }
-            ],
+            rules=declared.rules(),
             opts=pulumi.ResourceOptions.merge(
                 kept, pulumi.ResourceOptions(depends_on=[versioning])
             ),

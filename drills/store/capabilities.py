@@ -17,6 +17,7 @@ class Role(StrEnum):
     CLUSTER_STATE = "cluster-state"
     DRILL = "drill"
     EVIDENCE = "evidence"
+    TRUTH = "truth"
 
 
 class Action(StrEnum):
@@ -82,7 +83,8 @@ class Capabilities:
     `deletes_in` is the folder below the prefix where the role may delete: "" everywhere, None
     nowhere. An action in neither set is not judged. Outside its own bucket and prefix everything is
     refused, except to a role that `reads_everything`, which may read there. `probes_in` is the
-    folder below the prefix for the drill's own objects.
+    folder below the prefix for the drill's own objects. A role that `keeps_to_site` has for its own
+    only the site's folder of its prefix.
     """
 
     may: frozenset[Action]
@@ -90,6 +92,7 @@ class Capabilities:
     deletes_in: str | None
     reads_everything: bool = False
     probes_in: str = ""
+    keeps_to_site: bool = False
 
 
 _WORKS = frozenset(
@@ -125,5 +128,13 @@ TABLE: dict[Role, Capabilities] = {
         frozenset({Action.PUT}),
         ALWAYS_REFUSED | {Action.GET, Action.LIST, Action.DELETE},
         deletes_in=None,
+    ),
+    # Its key lies in the cluster, with the data that truths are to vouch for.
+    Role.TRUTH: Capabilities(
+        frozenset({Action.HEAD, Action.LOCATION, Action.PUT, Action.MULTIPART}),
+        ALWAYS_REFUSED
+        | {Action.GET, Action.GET_VERSION, Action.LIST, Action.LIST_VERSIONS, Action.DELETE},
+        deletes_in=None,
+        keeps_to_site=True,
     ),
 }

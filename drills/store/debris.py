@@ -14,7 +14,7 @@ from minio import Minio
 from drills.frame import Record
 from drills.store.attempts import together
 from drills.store.payload import Client
-from drills.store.probes import MARK, STANDING, Territory
+from drills.store.probes import MARK, STANDING, Territory, folders_above
 from s3.client import Session, StoreEndpoint, connect
 from s3.errors import SDK_ERRORS, StoreError, classify
 
@@ -71,6 +71,7 @@ def sweep(
         for client in clients
         if client.bucket
         for prefix in (
+            *(f"{above}{MARK}" for above in folders_above(client.prefix)),
             MARK,
             f"{client.prefix}{MARK}",
             *Territory(client, "").deletable_folders,

@@ -1,12 +1,12 @@
 """The payload of the drill of layer `store`: every client, bucket and server of one site."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from drills.payload import KeyPair, Limits, NamedKey, Payload, Strict
-from drills.store.capabilities import Role
+from drills.store.capabilities import TABLE, Role
 from s3.client import StoreEndpoint
 from s3.settings import Bucket
 
@@ -40,7 +40,10 @@ class Node(Strict):
 
 
 class StorePayload(Payload):
-    """What the drill is told of a site. `admin` is for `control store` only."""
+    """What the drill is told of a site. `admin` is for `control store` only.
+
+    A client whose role keeps to the site has, once parsed, the site's folder for its prefix.
+    """
 
     layer: Literal["store"]
     tls_names: tuple[str, ...] = Field(alias="tlsNames")
@@ -49,6 +52,16 @@ class StorePayload(Payload):
     buckets: tuple[Bucket, ...]
     limits: StoreLimits
     admin: KeyPair | None = None
+
+    @model_validator(mode="after")
+    def _confined(self) -> Self:
+        clients = (
+            client.model_copy(update={"prefix": f"{client.prefix}{self.site}/"})
+            if TABLE[client.role].keeps_to_site
+            else client
+            for client in self.clients
+        )
+        return self.model_copy(update={"clients": tuple(clients)})
 
     def endpoints(self) -> Sequence[StoreEndpoint]:
         others = (StoreEndpoint(node.endpoint, self.region, self.ca_pem) for node in self.nodes)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from drills.store.attempts import Expectation
 from drills.store.capabilities import OUTSIDE, TABLE, Action
 from drills.store.payload import Client
-from drills.store.probes import MARK, Target, Territory
+from drills.store.probes import MARK, Target, Territory, folders_above
 from drills.verdict import Reason
 from s3.client import Session
 from s3.settings import Bucket
@@ -122,8 +122,10 @@ def _in_other_buckets(scene: Scene, client: Client) -> Iterator[Expectation]:
 
 
 def _beside_its_prefix(scene: Scene, client: Client) -> Iterator[Expectation]:
-    """In its own bucket, but beside its prefix: at the top, and at its next neighbour's."""
-    yield from _intrude(scene, client, client.bucket, None)
+    """In its own bucket, but beside its prefix: in every folder above, and at its next
+    neighbour's."""
+    for above in folders_above(client.prefix):
+        yield from _intrude(scene, client, client.bucket, None, above)
     neighbours = [
         other
         for other in scene.clients
@@ -135,13 +137,13 @@ def _beside_its_prefix(scene: Scene, client: Client) -> Iterator[Expectation]:
 
 
 def _intrude(
-    scene: Scene, client: Client, bucket: str, host: Client | None
+    scene: Scene, client: Client, bucket: str, host: Client | None, folder: str = ""
 ) -> Iterator[Expectation]:
-    """List, get, put and delete where `client` has no business: at `host`'s, or at the top."""
+    """List, get, put and delete where `client` has no business: at `host`'s, or in `folder`."""
     intruder = f"intruder-{client.name.replace('/', '-')}"
     for action in OUTSIDE:
         if host is None:
-            key, prefix = f"{MARK}{scene.run_id}/{intruder}", ""
+            key, prefix = f"{folder}{MARK}{scene.run_id}/{intruder}", folder
         else:
             key, prefix = scene.territory(host).own(intruder), host.prefix
         if action is Action.GET:

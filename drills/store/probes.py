@@ -85,6 +85,12 @@ class Territory:
         return f"{self.folder}{self.run_id}/{name}"
 
 
+def folders_above(prefix: str) -> list[str]:
+    """The folders around `prefix`, from the top: "a/b/" lies in "" and "a/"."""
+    parts = prefix.split("/")[:-1]
+    return ["".join(f"{part}/" for part in parts[:depth]) for depth in range(len(parts))]
+
+
 @dataclass(frozen=True)
 class Target:
     """What an action is aimed at. `prefix` is for listings, `version` for version requests."""

@@ -1,6 +1,7 @@
 """Policies: what each role gets, and that no role can shorten the life of what is stored."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -10,12 +11,17 @@ from s3.ownership import policy_owner
 from tests.support.recorder import settings_with
 
 BUCKETS = ["dev-velero", "dev-evidence"]
-WRITERS = ["velero", "longhorn", "host-files", "cluster-state", "evidence"]
+WRITERS = ["velero", "longhorn", "host-files", "cluster-state", "evidence", "truth"]
 
 
 def access(role: str) -> ClientAccess:
-    prefix = {"host-files": "cp1/", "evidence": "receipts/"}.get(role, "")
-    return ClientAccess(role, role, f"dev-{role}", prefix, 1, keep_previous=False)
+    prefix = {"host-files": "cp1/", "evidence": "receipts/", "truth": "canary/"}.get(role, "")
+    folder = "dev/" if role == "truth" else ""
+    return ClientAccess(role, role, home(role), prefix, 1, keep_previous=False, folder=folder)
+
+
+def home(role: str) -> str:
+    return "dev-evidence" if role == "truth" else f"dev-{role}"
 
 
 def actions(role: str, effect: str) -> set[str]:
@@ -32,7 +38,7 @@ def test_no_role_has_a_wildcard_action_or_anothers_bucket(role: str) -> None:
     allowed = actions(role, "Allow")
     assert not [action for action in allowed if "*" in action]
     text = policy_text("dev", access(role), BUCKETS)
-    others = {f"dev-{other}" for other in WRITERS} - {f"dev-{role}"}
+    others = {home(other) for other in WRITERS} - {home(role)}
     if role != "drill":
         assert not [other for other in others if f":::{other}" in text]
 
@@ -52,7 +58,7 @@ def test_every_role_is_denied_what_ends_a_version(role: str) -> None:
 
 
 def test_append_only_roles_are_denied_every_delete() -> None:
-    for role in ("evidence", "drill"):
+    for role in ("evidence", "truth", "drill"):
         assert "s3:DeleteObject" in actions(role, "Deny")
 
 
@@ -75,6 +81,43 @@ def test_the_drill_reads_everything_and_writes_nothing() -> None:
 def test_evidence_appends_and_cannot_read() -> None:
     assert "s3:PutObject" in actions("evidence", "Allow")
     assert not [action for action in actions("evidence", "Allow") if action.startswith("s3:GetO")]
+
+
+def test_the_canarys_writer_puts_below_the_folder_of_its_site_and_does_nothing_else() -> None:
+    granted = {
+        (action, resource)
+        for statement in statements(access("truth"), BUCKETS)
+        if statement["Effect"] == "Allow"
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+    }
+    bucket, folder = "arn:aws:s3:::dev-evidence", "arn:aws:s3:::dev-evidence/canary/dev/*"
+    assert granted == {
+        ("s3:GetBucketLocation", bucket),
+        ("s3:HeadBucket", bucket),
+        ("s3:AbortMultipartUpload", folder),
+        ("s3:PutObject", folder),
+    }
+
+
+def accesses_of(**clients: Any) -> dict[str, ClientAccess]:
+    settings = settings_with(clients=clients)
+    buckets = {bucket.role: bucket.name for bucket in declared_buckets(settings)}
+    return {one.name: one for one in client_accesses(settings, buckets)}
+
+
+def test_truths_lie_in_the_bucket_of_evidence_whatever_its_name() -> None:
+    truth = accesses_of(evidence={"bucket": "kept-apart"}, truth={"credentialGeneration": 3})[
+        "truth"
+    ]
+    assert truth == ClientAccess(
+        "truth", "truth", "kept-apart", "canary/", 3, keep_previous=False, folder="dev/"
+    )
+
+
+def test_a_site_may_do_without_the_canarys_writer() -> None:
+    assert "truth" in accesses_of()
+    assert "truth" not in accesses_of(truth={"enabled": False})
 
 
 def test_equal_rights_are_equal_text() -> None:

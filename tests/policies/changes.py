@@ -108,6 +108,24 @@ CHANGES = [
     _bucket_policy("lower case keys", principal={"aws": ["*"]}),
     _lifecycle("lifecycle-never-expires-current", "days", expiration="30d"),
     _lifecycle("lifecycle-never-expires-current", "a date", expiration="2027-01-01"),
+    _lifecycle(
+        "lifecycle-never-expires-current",
+        "of truths by a date",
+        expiration="2027-01-01",
+        filter="canary/",
+    ),
+    _lifecycle(
+        "lifecycle-never-expires-current", "young truths", expiration="6d", filter="canary/"
+    ),
+    _lifecycle(
+        "lifecycle-never-expires-current", "beside the truths", expiration="400d", filter="canary"
+    ),
+    _lifecycle(
+        "lifecycle-never-expires-current",
+        "a date of some folder",
+        expiration="2027-01-01",
+        filter=UNKNOWN,
+    ),
     _lifecycle("lifecycle-keeps-noncurrent", "one day", noncurrentVersionExpirationDays=1.0),
     _policy(
         "policy-no-wildcard-action",
@@ -263,6 +281,9 @@ SOUND_CHANGES = [
         "dev-velero",
         rules=[{"id": "m", "expiration": "DeleteMarker"}],
     ),
+    _lifecycle("", "old truths may expire", expiration="400d", filter="canary/"),
+    _lifecycle("", "truths of one site", expiration="7d", filter="canary/dev/"),
+    _lifecycle("", "of a folder that is not known yet", expiration="400d", filter=UNKNOWN),
     _set("", "no acl", BUCKET, "dev-velero", acl=...),
     _policy(
         "",

@@ -1,5 +1,6 @@
 """`python -m s3 settings` on a real server: claims, default retention, and the read-back."""
 
+import datetime
 import json
 import os
 import subprocess
@@ -9,10 +10,16 @@ from typing import Any
 
 import pytest
 from minio import Minio
-from minio.commonconfig import Filter, Tags
-from minio.lifecycleconfig import LifecycleConfig, NoncurrentVersionExpiration, Rule
+from minio.commonconfig import AndOperator, Filter, Tag, Tags
+from minio.lifecycleconfig import (
+    Expiration,
+    LifecycleConfig,
+    NoncurrentVersionExpiration,
+    Rule,
+)
 from minio.versioningconfig import VersioningConfig
 
+from s3.bucket_state import expiries
 from s3.client import Credential, StoreEndpoint, connect, connect_admin
 from tests.support.minio_server import MinioServer
 
@@ -39,7 +46,7 @@ def request(server: MinioServer, name: str, **bucket: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def make(server: MinioServer, name: str, *, lock: bool = False) -> Minio:
+def make(server: MinioServer, name: str, *more: Rule, lock: bool = False) -> Minio:
     store = StoreEndpoint(server.url, server.region, server.ca_pem)
     client = connect(store, Credential(server.root_user, server.root_password))
     client.make_bucket(name, object_lock=lock)
@@ -50,8 +57,16 @@ def make(server: MinioServer, name: str, *, lock: bool = False) -> Minio:
         rule_filter=Filter(prefix=""),
         noncurrent_version_expiration=NoncurrentVersionExpiration(noncurrent_days=30),
     )
-    client.set_bucket_lifecycle(name, LifecycleConfig([rule]))
+    client.set_bucket_lifecycle(name, LifecycleConfig([rule, *more]))
     return client
+
+
+def expiring(prefix: str, *, days: int | None = None, **rule: Any) -> Rule:
+    end = Expiration(days=days) if days else Expiration(date=datetime.datetime(2099, 1, 1))
+    return Rule(
+        **{"status": "Enabled", "rule_filter": Filter(prefix=prefix), **rule},
+        rule_id=f"{prefix}{days}", expiration=end,
+    )  # fmt: skip
 
 
 @pytest.mark.tools
@@ -63,7 +78,7 @@ def test_a_bucket_is_claimed_and_what_the_server_holds_is_printed(server: MinioS
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout) == {
             "name": "claimed", "site": "dev", "versioning": True, "objectLock": None,
-            "noncurrentDays": 30, "quotaBytes": None,
+            "noncurrentDays": 30, "quotaBytes": None, "expires": [],
         }  # fmt: skip
     assert client.get_bucket_tags("claimed") == {"team": "storage", "backstop-site": "dev"}
 
@@ -98,6 +113,10 @@ def test_default_retention_is_set_and_a_plain_bucket_cannot_get_it(server: Minio
     [
         ({"versioning": False}, "versioning is true, not false"),
         ({"noncurrentDays": 7}, "noncurrentDays is 30, not 7"),
+        (
+            {"expires": [{"prefix": "canary/", "days": 400}]},
+            'expires is [], not [{"prefix": "canary/", "days": 400}]',
+        ),
     ],
 )
 def test_a_difference_is_one_sentence_and_exit_1(
@@ -109,6 +128,37 @@ def test_a_difference_is_one_sentence_and_exit_1(
     assert done.returncode == 1
     assert sentence in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.tools
+def test_what_expires_is_read_whole_and_in_order_and_compared(server: MinioServer) -> None:
+    tagged = Filter(tag=Tag("k", "v"))
+    both = Filter(and_operator=AndOperator(prefix="canary/", tags=_tags(k="v", l="w")))
+    client = make(
+        server,
+        "expiring",
+        expiring("z/", days=9),
+        expiring("canary/", days=400),
+        expiring("off/", days=1, status="Disabled"),
+        expiring("dated/"),
+        expiring("t", days=5, rule_filter=tagged),
+        expiring("u", days=6, rule_filter=both),
+    )
+    assert expiries(client, "expiring") == [
+        {"prefix": "", "narrowed": True, "days": 5},
+        {"prefix": "canary/", "days": 400},
+        {"prefix": "canary/", "narrowed": True, "days": 6},
+        {"prefix": "dated/", "days": None},
+        {"prefix": "z/", "days": 9},
+    ]
+    make(server, "truths", expiring("canary/", days=400))
+    for days, code in ((400, 0), (399, 1)):
+        wanted = request(server, "truths", expires=[{"prefix": "canary/", "days": days}])
+        assert settings(json.dumps(wanted)).returncode == code
+    # What nobody declared is a difference too.
+    undeclared = settings(json.dumps(request(server, "truths")))
+    assert undeclared.returncode == 1
+    assert 'expires is [{"prefix": "canary/", "days": 400}], not []' in undeclared.stderr
 
 
 @pytest.mark.tools

@@ -27,6 +27,7 @@ from tests.support.minio_server import MinioServer
 
 SITE = "dev"
 NONCURRENT_DAYS = 30
+TRUTH_DAYS = 400
 
 DENIED = [
     "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention", "s3:PutBucketVersioning",
@@ -97,6 +98,16 @@ def appender(bucket: str, prefix: str) -> dict[str, Any]:
     )
 
 
+def truth_writer(bucket: str, prefix: str) -> dict[str, Any]:
+    return policy(
+        statement("Allow", ["s3:HeadBucket", "s3:GetBucketLocation"], bucket),
+        statement(
+            "Allow", ["s3:PutObject", "s3:AbortMultipartUpload"], f"{bucket}/{prefix}{SITE}/*"
+        ),
+        statement("Deny", [*DENIED, "s3:DeleteObject"], bucket, f"{bucket}/*"),
+    )  # fmt: skip
+
+
 def client_specs() -> list[tuple[str, str, str, str]]:
     """name, role, bucket, prefix of every client of the site."""
     return [
@@ -107,6 +118,7 @@ def client_specs() -> list[tuple[str, str, str, str]]:
         ("cluster-state", "cluster-state", "dev-cluster-state", ""),
         ("drill", "drill", "", ""),
         ("evidence", "evidence", "dev-evidence", "receipts/"),
+        ("truth", "truth", "dev-evidence", "canary/"),
     ]
 
 
@@ -118,6 +130,8 @@ def policy_for(role: str, bucket: str, prefix: str, buckets: list[str]) -> dict[
             return reader_of_everything(buckets)
         case "evidence":
             return appender(bucket, prefix)
+        case "truth":
+            return truth_writer(bucket, prefix)
         case _:
             return bucket_owner(bucket)
 
@@ -194,10 +208,13 @@ def make_bucket(client: Minio, name: str) -> dict[str, Any]:
     client.set_bucket_versioning(name, VersioningConfig("Enabled"))
     if locked:
         client.set_object_lock_config(name, ObjectLockConfig("GOVERNANCE", 1, DAYS))
-    client.set_bucket_lifecycle(name, LifecycleConfig([noncurrent_rule()]))
+    holds_truths = name == "dev-evidence"
+    rules = [noncurrent_rule(), truths_rule()] if holds_truths else [noncurrent_rule()]
+    client.set_bucket_lifecycle(name, LifecycleConfig(rules))
     return {
         "name": name, "versioning": True, "noncurrentDays": NONCURRENT_DAYS, "quotaBytes": None,
         "objectLock": {"mode": "GOVERNANCE", "days": 1} if locked else None,
+        "expires": [{"prefix": "canary/", "days": TRUTH_DAYS}] if holds_truths else [],
     }  # fmt: skip
 
 
@@ -208,4 +225,13 @@ def noncurrent_rule() -> Rule:
         rule_filter=Filter(prefix=""),
         expiration=Expiration(expired_object_delete_marker=True),
         noncurrent_version_expiration=NoncurrentVersionExpiration(noncurrent_days=NONCURRENT_DAYS),
+    )
+
+
+def truths_rule(days: int = TRUTH_DAYS, prefix: str = "canary/", rule_id: str = "truths") -> Rule:
+    return Rule(
+        status="Enabled",
+        rule_id=rule_id,
+        rule_filter=Filter(prefix=prefix),
+        expiration=Expiration(days=days),
     )

@@ -12,8 +12,8 @@ from tests.support.store_site import StoreSite
 
 pytestmark = pytest.mark.tools
 
-# Two probes of each client that may delete, one of the evidence client.
-PLANTED = 11
+# Two probes of each client that may delete, one of each that only appends.
+PLANTED = 12
 
 
 def compared(record: Record) -> Compared:

@@ -73,6 +73,15 @@ TOO_MUCH = [
     ("evidence", "s3:GetObject", ("dev-evidence/*",), "get dev-evidence"),
     ("evidence", "s3:ListBucket", ("dev-evidence",), "list dev-evidence"),
     ("evidence", "s3:DeleteObject", ("dev-evidence/*",), "delete dev-evidence"),
+    ("evidence", "s3:PutObject", ("dev-evidence/canary/*",), "put dev-evidence/canary/dev/"),
+    ("truth", "s3:PutObject", ("dev-evidence/receipts/*",), "put dev-evidence/receipts/"),
+    ("truth", "s3:PutObject", ("dev-evidence/canary/*",), "put dev-evidence/canary/.backstop"),
+    ("truth", "s3:PutObject", ("dev-velero/*",), "put dev-velero"),
+    ("truth", "s3:GetObject", ("dev-evidence/canary/dev/*",), "get dev-evidence"),
+    ("truth", "s3:GetObject", ("dev-evidence/receipts/*",), "get dev-evidence/receipts/"),
+    ("truth", "s3:ListBucket", ("dev-evidence",), "list dev-evidence"),
+    ("truth", "s3:ListBucketVersions", ("dev-evidence",), "list versions dev-evidence"),
+    ("truth", "s3:DeleteObject", ("dev-evidence/canary/dev/*",), "delete dev-evidence"),
     ("cluster-state", "admin:ListUsers", (), "admin API"),
 ]  # fmt: skip
 
@@ -104,6 +113,10 @@ TOO_LITTLE = [
     ("cluster-state", "s3:AbortMultipartUpload", "multipart"),
     ("host-files/cp2", "s3:HeadBucket", "head bucket"),
     ("host-files/cp2", "s3:GetBucketLocation", "bucket location"),
+    ("truth", "s3:PutObject", "put dev-evidence/canary/dev/"),
+    ("truth", "s3:AbortMultipartUpload", "multipart"),
+    ("truth", "s3:HeadBucket", "head bucket"),
+    ("truth", "s3:GetBucketLocation", "bucket location"),
     ("drill", "s3:GetBucketVersioning", "versioning of bucket"),
     ("drill", "s3:GetObjectVersion", ""),
 ]

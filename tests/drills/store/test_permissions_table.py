@@ -4,9 +4,9 @@ import pytest
 
 from drills.store.attempts import Expectation
 from drills.store.capabilities import ALWAYS_REFUSED, TABLE, Action, Role
-from drills.store.payload import Client
+from drills.store.payload import Client, StorePayload
 from drills.store.permissions import Bait, Scene, expectations
-from drills.store.probes import MARK, NO_CONFIGURATION, Territory
+from drills.store.probes import MARK, NO_CONFIGURATION, Territory, folders_above
 from s3.client import Credential, Session, StoreEndpoint, connection_pool
 from s3.settings import Bucket
 from tests.support.minio_server import issue_certificate
@@ -33,6 +33,7 @@ def tried(session: Session, *, planted: bool = True) -> list[Expectation]:
         client("host-files/b", Role.HOST_FILES, "bucket-h", "b/"),
         client("drill", Role.DRILL, ""),
         client("evidence", Role.EVIDENCE, "bucket-e", "receipts/"),
+        client("truth", Role.TRUTH, "bucket-e", "canary/dev/"),
     ]
     buckets = {
         name: Bucket(name=name, versioning=True, objectLock=None, noncurrentDays=1, quotaBytes=None)
@@ -87,16 +88,50 @@ def test_no_role_may_do_what_it_must_not(role: Role) -> None:
 
 def test_every_client_is_tried_in_every_bucket_and_at_its_neighbours(session: Session) -> None:
     refused = {(each.who, each.target.bucket) for each in tried(session) if not each.works}
-    for who in ("velero", "host-files/a", "host-files/b", "drill", "evidence", "anonymous"):
+    for who in (
+        "velero", "host-files/a", "host-files/b", "drill", "evidence", "truth", "anonymous",
+    ):  # fmt: skip
         for bucket in ("bucket-v", "bucket-h", "bucket-e"):
             assert (who, bucket) in refused
-    puts = [
-        each.target.key
-        for each in tried(session)
-        if each.who == "host-files/a" and each.action is Action.PUT
-        and each.target.bucket == "bucket-h"
-    ]  # fmt: skip
-    assert sorted(key.partition(MARK)[0] for key in puts) == ["", "b/"]
+
+    def puts(who: str, bucket: str) -> list[str]:
+        return sorted(
+            each.target.key.partition(MARK)[0]
+            for each in tried(session)
+            if (each.who, each.action, each.target.bucket) == (who, Action.PUT, bucket)
+        )
+
+    assert puts("host-files/a", "bucket-h") == ["", "b/"]
+    assert puts("evidence", "bucket-e") == ["", "canary/dev/"]
+    # Nor in the folders of other sites.
+    assert puts("truth", "bucket-e") == ["", "canary/", "receipts/"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "above"), [("", []), ("a/", [""]), ("a/b/c/", ["", "a/", "a/b/"])]
+)
+def test_the_folders_above_a_prefix_begin_at_the_top(prefix: str, above: list[str]) -> None:
+    assert folders_above(prefix) == above
+
+
+def test_the_canarys_writer_is_at_home_in_the_folder_of_its_site_alone() -> None:
+    keys = {"accessKey": "k", "secretKey": "s", "bucket": "bucket-e"}
+    payload = StorePayload.model_validate(
+        {
+            "schema": 1, "layer": "store", "site": "north", "endpoint": "https://store:1",
+            "region": "r", "caPem": "", "tlsNames": [], "evidence": None, "receiptsDir": None,
+            "onRed": "fail", "control": "none", "buckets": [],
+            "limits": {"certificateMinDays": 1, "clockSkewSeconds": 1, "rtoSeconds": 1},
+            "clients": [
+                {"name": "evidence", "role": "evidence", "prefix": "receipts/", **keys},
+                {"name": "truth", "role": "truth", "prefix": "canary/", **keys},
+            ],
+        }
+    )  # fmt: skip
+    assert [client.prefix for client in payload.clients] == ["receipts/", "canary/north/"]
+    territory = Territory(payload.clients[1], "run")
+    assert territory.kept == f"canary/north/{MARK}standing/kept"
+    assert (territory.doomed, territory.deletable_folders) == (None, ())
 
 
 def test_nothing_is_written_at_the_top_of_veleros_bucket_but_in_a_folder_of_its_own() -> None:

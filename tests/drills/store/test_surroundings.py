@@ -11,12 +11,13 @@ from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 from minio.versioningconfig import VersioningConfig
 
 from drills.frame import Clock
+from drills.store.probes import MARK
 from drills.store.surroundings import region_checks
 from drills.verdict import Reason, Verdict
 from s3.client import Credential, Session, StoreEndpoint
 from tests.support.drill_runs import assert_proven, assert_red, drill, failed_checks
 from tests.support.minio_server import MinioServer, free_port, issue_certificate, running_minio
-from tests.support.store_site import StoreSite, make_bucket, noncurrent_rule
+from tests.support.store_site import StoreSite, make_bucket, noncurrent_rule, truths_rule
 
 pytestmark = pytest.mark.tools
 
@@ -170,6 +171,42 @@ def test_a_rule_that_expires_current_objects_is_broken(store_site: StoreSite) ->
     finally:
         root.set_bucket_lifecycle("dev-longhorn", healthy)
     assert_proven(drill(store_site.payload))
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [noncurrent_rule()],
+        [noncurrent_rule(), truths_rule(days=7)],
+        [noncurrent_rule(), truths_rule(prefix="receipts/")],
+        [noncurrent_rule(), truths_rule(), truths_rule(prefix="receipts/", rule_id="more")],
+    ],
+    ids=["never", "too soon", "receipts instead", "receipts as well"],
+)
+def test_truths_that_expire_otherwise_than_declared_are_broken(
+    store_site: StoreSite, rules: list[Rule]
+) -> None:
+    root = store_site.root
+    root.set_bucket_lifecycle("dev-evidence", LifecycleConfig(rules))
+    try:
+        record = drill(store_site.payload)
+    finally:
+        healthy = LifecycleConfig([noncurrent_rule(), truths_rule()])
+        root.set_bucket_lifecycle("dev-evidence", healthy)
+    assert_red(record, Reason.LIFECYCLE_DIFFERS)
+    label = "rules that expire current objects of bucket dev-evidence"
+    assert failed_checks(record) == [("store", label)]
+    assert_proven(drill(store_site.payload))
+
+
+def test_a_rule_for_the_drills_own_probes_harms_nobody(store_site: StoreSite) -> None:
+    root, healthy = store_site.root, LifecycleConfig([noncurrent_rule()])
+    probes = truths_rule(prefix=MARK)
+    root.set_bucket_lifecycle("dev-longhorn", LifecycleConfig([noncurrent_rule(), probes]))
+    try:
+        assert_proven(drill(store_site.payload))
+    finally:
+        root.set_bucket_lifecycle("dev-longhorn", healthy)
 
 
 def test_lock_and_lifecycle_are_compared_with_the_declaration(store_site: StoreSite) -> None:
