@@ -18,7 +18,7 @@ from drills.backup.payload import READER, BackupPayload
 from drills.backup.stops import stopped
 from drills.frame import Clock, NotCompared, Progress, Record, RestorePoint, StopDrillError
 from drills.rotation import Trial
-from drills.sandbox import safety
+from drills.sandbox import fence, safety
 from drills.sandbox.marks import Run
 from drills.sandbox.plan import Plan
 from drills.verdict import Check, Reason
@@ -150,6 +150,15 @@ class Course(Generic[AnyPayload]):
             NotCompared(f"{one.what} (restored copy)", one.count, one.why)
             for one in plan.not_restored
         ]
+        self._tell_of_network(record, len(plan.mapping))
+
+    def _tell_of_network(self, record: Record, sandboxes: int) -> None:
+        client = self.velero.client
+        nodes = client.list("/api/v1/nodes")
+        versions = [str((status(one).get("nodeInfo") or {}).get("kubeletVersion")) for one in nodes]
+        if fence.enforcer(client.list("/apis/apps/v1/daemonsets"), versions) is None:
+            why = "no network plugin that is known to enforce NetworkPolicies runs in this cluster"
+            record.not_compared.append(NotCompared("closed networks of sandboxes", sandboxes, why))
 
     def restore(
         self, record: Record, plan: Plan, begun: Callable[[], None] | None = None

@@ -8,6 +8,7 @@ from drills.frame import Record
 from drills.objects import results
 from drills.verdict import Check, Reason
 from kube.velero.restores import Outcome, RestoreResult
+from s3.errors import Cause, StoreError
 
 MOST_MESSAGES = 50
 
@@ -26,15 +27,25 @@ def take(
     record.checks.append(
         Check("velero", f"restore {result.name}", "completed", f"{result.outcome}{said}", reason)
     )
-    _take_results(record, result.name, expected, reader)
+    _take_results(record, result.name, expected, reader, reason or Reason.RESTORE_FAILED)
 
 
 def _take_results(
-    record: Record, called: str, expected: Sequence[re.Pattern[str]], reader: Reader
+    record: Record,
+    called: str,
+    expected: Sequence[re.Pattern[str]],
+    reader: Reader,
+    without: Reason,
 ) -> None:
     file = f"restores/{called}/restore-{called}-results.gz"
     try:
         found = results.read(reader.pieces(file))
+    except StoreError as error:
+        if error.cause is not Cause.OBJECT_MISSING:
+            raise
+        # Velero writes them last: of a restore that did not end there are none.
+        record.checks.append(Check("velero", "results", "readable", "not in the store", without))
+        return
     except results.ResultsError as error:
         record.checks.append(
             Check("velero", "results", "readable", str(error), Reason.RESTORE_FAILED)
@@ -44,6 +55,11 @@ def _take_results(
     for message in red[:MOST_MESSAGES]:
         record.checks.append(
             Check("velero", "results", "no word of a loss", str(message), Reason.RESTORE_FAILED)
+        )
+    if len(red) > MOST_MESSAGES:
+        more = f"and {len(red) - MOST_MESSAGES} more messages"
+        record.checks.append(
+            Check("velero", "results", "no word of a loss", more, Reason.RESTORE_FAILED)
         )
     if not red:
         record.checks.append(

@@ -46,6 +46,7 @@ class Idle:
     image: str
     command: Sequence[str] = ("sleep", "infinity")
     pull_secrets: Sequence[str] = ()
+    pull_policy: str = "IfNotPresent"
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def rules(
             ("add", "/metadata/labels", dict(labels)),
             # Annotations hold hooks that Velero would run, and orders to network plugins.
             ("add", "/metadata/annotations", {}),
+            # Whoever put one there, a Job's controller above all, would never take it off again.
+            ("add", "/metadata/finalizers", []),
         ),
     )
     forget = Rule("pods", namespaces, merge={_ASIDE.removeprefix("/"): None})
@@ -120,7 +123,7 @@ def _container(idle: Idle, mounts: Collection[str] = ()) -> dict[str, Any]:
     return {
         "name": "idle",
         "image": idle.image,
-        "imagePullPolicy": "IfNotPresent",
+        "imagePullPolicy": idle.pull_policy,
         "command": list(idle.command),
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
         "securityContext": {**SECURITY, "readOnlyRootFilesystem": True},

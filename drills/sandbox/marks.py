@@ -89,7 +89,9 @@ def shortened(text: str, limit: int) -> str:
     if len(text) <= limit and not _SHORTENED.fullmatch(text):
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
-    return f"{text[: limit - _DIGEST_LENGTH - 2]}-x{digest}"
+    # No part of a name between dots may end or begin with a dash.
+    head = text[: limit - _DIGEST_LENGTH - 2].rstrip(".-")
+    return f"{head}-x{digest}"
 
 
 def read(found: Object) -> Run | None:

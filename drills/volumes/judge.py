@@ -1,0 +1,160 @@
+"""What is said of one restored volume: by the canary's truth, or by what the backup counted."""
+
+import datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from drills.canary.freshness import SKEW_SECONDS
+from drills.canary.generations import fetch_truths, judge_volume, survey
+from drills.canary.testimony import Testimony
+from drills.canary.truth import TruthError
+from drills.coverage.volume_info import Method, VolumeRecord
+from drills.frame import Compared, NotCompared
+from drills.verdict import Check, Reason
+from drills.volumes.allowances import DATA_MOVER, FILE_SYSTEM, SNAPSHOT, Allowance
+from drills.volumes.compare_trees import Options
+from drills.volumes.entry import FILE, Entry
+from drills.volumes.extent import Claim, extent
+from drills.volumes.tree import Trailer, Tree
+
+Look = Callable[[str, Iterator[Entry]], Iterator[Entry]]
+"""What is seen of a volume's tree; a control gives one that lies."""
+
+_ALLOWANCES: dict[Method | None, Sequence[Allowance]] = {
+    Method.FILE_SYSTEM: FILE_SYSTEM,
+    Method.DATA_MOVER: DATA_MOVER,
+    Method.CSI_SNAPSHOT: SNAPSHOT,
+}
+
+
+def as_it_is(_name: str, entries: Iterator[Entry]) -> Iterator[Entry]:
+    return entries
+
+
+@dataclass(frozen=True)
+class ReadVolume:
+    """A restored volume that was read. `name`: namespace and claim of its source.
+
+    `open` gives its tree anew from the first line. Raises TreeError, as the tree does.
+    """
+
+    name: str
+    record: VolumeRecord
+    open: Callable[[], Tree]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`heartbeat`: of the newest generation that came back; None of a volume that is no canary's.
+
+    `files`, `bytes`: what was read of the volume.
+    """
+
+    checks: Sequence[Check]
+    compared: Sequence[Compared]
+    not_compared: Sequence[NotCompared]
+    files: int
+    bytes: int
+    heartbeat: datetime.datetime | None = None
+
+
+def judge_canary(
+    volume: ReadVolume, called: str, testimony: Testimony, look: Look = as_it_is
+) -> Judgement:
+    """Every file against its truth; `called`: the volume's name in the canary's own words.
+
+    Raises TreeError, StoreError.
+    """
+    counted = _Counted(volume, look)
+    held = survey(counted.entries())
+    files, size = counted.files, counted.bytes
+    try:
+        truths = fetch_truths(held, lambda number: testimony.truth(called, number))
+    except TruthError as error:
+        check = Check(
+            volume.name, "truth about the canary", "as its writer told it", str(error),
+            Reason.NOTHING_TO_CHECK,
+        )  # fmt: skip
+        return Judgement([check], [], [], files, size)
+    options = Options("the truth its writer told the store", tuple(_allowances(volume.record)))
+    judged = judge_volume(volume.name, counted.entries(), held, truths, options)
+    found = judged.comparison
+    silent = [
+        NotCompared(f"{flaw.flaw} generation of {volume.name}", 1, flaw.detail)
+        for flaw in judged.flaws
+        if flaw.reason is None
+    ]
+    return Judgement(
+        judged.checks(),
+        found.compared,
+        [*found.not_compared, *silent],
+        files,
+        size,
+        None if judged.newest is None else judged.newest.time,
+    )
+
+
+def judge_extent(volume: ReadVolume, look: Look = as_it_is) -> Judgement:
+    """Number and size against what the backup counted: a weaker proof. Raises TreeError."""
+    counted = _Counted(volume, look)
+    for _ in counted.entries():
+        pass
+    seen = counted.trailer
+    found = extent(volume.name, seen, _claim(volume.record))
+    return Judgement(found.checks, found.compared, found.not_compared, seen.files, seen.bytes)
+
+
+def age_check(
+    heartbeat: datetime.datetime, taken: datetime.datetime, now: datetime.datetime, limit: float
+) -> Check:
+    """How stale the data was when it was saved; `taken` is the restore point's time.
+
+    The age of the point itself is a check of its own, of the newest one: an older one that has its
+    turn is no fault. A heartbeat out of the future is clock skew.
+    """
+
+    def check(expected: str, reason: Reason | None) -> Check:
+        behind = (taken - heartbeat).total_seconds()
+        seen = f"{behind:.0f} s behind its restore point ({heartbeat:%Y-%m-%dT%H:%M:%SZ})"
+        return Check("canary", "age of the newest data that came back", expected, seen, reason)
+
+    if (heartbeat - now).total_seconds() > SKEW_SECONDS:
+        return check("a heartbeat of the past", Reason.CLOCK_SKEW)
+    late = (taken - heartbeat).total_seconds() > limit
+    return check(f"at most {limit:.0f} s behind", Reason.OVER_RPO if late else None)
+
+
+def _allowances(record: VolumeRecord) -> Iterable[Allowance]:
+    return _ALLOWANCES.get(record.method, ())
+
+
+def _claim(record: VolumeRecord) -> Claim | None:
+    """Of a snapshot that was not moved only the size of the whole volume is known."""
+    if record.size is None or record.method not in (Method.FILE_SYSTEM, Method.DATA_MOVER):
+        return None
+    return Claim("the bytes that its backup counted", bytes=record.size)
+
+
+@dataclass
+class _Counted:
+    """Readings of a volume through a look, the last of which is counted."""
+
+    volume: ReadVolume
+    look: Look
+    files: int = 0
+    bytes: int = 0
+    _trailers: list[Trailer] = field(default_factory=list)
+
+    def entries(self) -> Iterator[Entry]:
+        self.files = self.bytes = 0
+        tree = self.volume.open()
+        for entry in self.look(self.volume.name, iter(tree)):
+            if entry.type == FILE and entry.sha256:
+                self.files += 1
+                self.bytes += entry.size
+            yield entry
+        self._trailers.append(tree.trailer)
+
+    @property
+    def trailer(self) -> Trailer:
+        return replace(self._trailers[-1], files=self.files, bytes=self.bytes)
