@@ -5,7 +5,7 @@ LAB := $(PYTHON) -m lab
 # Each recipe line starts from the lab's environment: tools, plugins, state, inventory.
 ENV = eval "$$($(LAB) env)"
 
-.PHONY: up test test-fast lint preview refresh down down-stack status bench
+.PHONY: up test test-fast lint preview refresh drill drill-controls down down-stack status bench
 
 up: ## the lab's hosts, then the stack on them, drills included
 	$(LAB) up
@@ -25,6 +25,12 @@ preview:
 
 refresh:
 	$(ENV) && "$$BACKSTOP_PYTHON" -m stack refresh -s $(STACK)
+
+drill: ## every drill of the stack now, and the verdicts
+	$(ENV) && "$$BACKSTOP_PYTHON" -m stack drill -s $(STACK)
+
+drill-controls: ## every drill with every planted fault, each of which must turn it red
+	$(ENV) && "$$BACKSTOP_PYTHON" -m stack drill control -s $(STACK)
 
 down-stack: ## takes the stack away and leaves the store's host, its buckets and every backup
 	$(ENV) && "$$BACKSTOP_PYTHON" -m stack destroy -s $(STACK)

@@ -9,6 +9,7 @@ import pulumi
 from components import cluster as cluster_component
 from components import host_facts
 from components import snapshots as snapshot_support
+from components.canary import plan as canary_plan
 from components.object_store import existing, host, preflight
 from components.object_store.access import client_accesses, policy_name
 from components.object_store.buckets import declared_buckets, unknown_to
@@ -30,7 +31,16 @@ from components.site import Observed, build
 from components.velero import preflight as velero_preflight
 from s3.errors import StoreError
 
-_OBJECT_KEYS = ("hosts", "objectStore", "clients", "drills", "cluster", "snapshots", "velero")
+_OBJECT_KEYS = (
+    "hosts",
+    "objectStore",
+    "clients",
+    "drills",
+    "cluster",
+    "snapshots",
+    "velero",
+    "canary",
+)
 
 
 def _raw_config() -> tuple[dict[str, Any], frozenset[str]]:
@@ -89,7 +99,10 @@ def observe(settings: Settings) -> Observed:
             in_bucket=sighting.in_velero,
             classes=settings.snapshots is not None,
             installs_crds=bool(snapshots and snapshots.crds),
+            makes=[settings.canary.namespace] if settings.canary else [],
         )
+    if settings.canary is not None and seen is not None:
+        faults += canary_plan.findings(settings.canary, seen.facts)
     if faults:
         raise pulumi.RunError("preflight, nothing was changed:\n  " + "\n  ".join(faults))
     today = datetime.datetime.now(datetime.UTC).date()

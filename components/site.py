@@ -3,12 +3,24 @@
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
+from components.canary.component import Canary, CanaryArgs
+from components.canary.reach import reach
 from components.cluster import Cluster, ClusterArgs, SeenCluster
 from components.cluster import warnings as node_warnings
-from components.drills import StoreDrill, StoreDrillArgs
+from components.drills import (
+    Drill,
+    DrilledVelero,
+    KubeObjectsDrill,
+    KubeObjectsDrillArgs,
+    StoreDrill,
+    StoreDrillArgs,
+    VolumesDrill,
+    VolumesDrillArgs,
+)
 from components.host_facts import HostFacts, drift_findings
 from components.object_store import advisories
 from components.object_store.access import (
@@ -31,6 +43,7 @@ from components.object_store.in_cluster import (
 )
 from components.object_store.retire import RetiredUsersArgs, retire_users
 from components.settings import HostsStore, InClusterStore, Settings
+from components.settings.drills import kube_objects_of, volumes_of
 from components.snapshots import SnapshotPlan, SnapshotSupport, SnapshotSupportArgs, warnings
 from components.velero.component import Velero, VeleroArgs
 
@@ -117,6 +130,33 @@ def _cluster(
     return cluster, support.ready
 
 
+def _canary(
+    settings: Settings,
+    *,
+    cluster: Cluster | None,
+    endpoint: StoreEndpoint,
+    access: StoreAccess,
+    clients: Mapping[str, ClientAccess],
+    after: Sequence[pulumi.Resource],
+) -> Canary | None:
+    """The workload whose data is known, if the site has one."""
+    if settings.canary is None or cluster is None:
+        return None
+    return Canary(
+        "canary",
+        CanaryArgs(
+            site=settings.site,
+            settings=settings.canary,
+            cluster=cluster,
+            endpoint=endpoint,
+            client=clients["truth"],
+            credential=access.credentials["truth"],
+            way=reach(settings),
+            after=after,
+        ),
+    )
+
+
 def _velero(
     settings: Settings,
     observed: Observed,
@@ -126,10 +166,10 @@ def _velero(
     access: StoreAccess,
     clients: Mapping[str, ClientAccess],
     after: Sequence[pulumi.Resource],
-) -> list[pulumi.Resource]:
+) -> Velero | None:
     """Velero in the cluster, if the site has one: what consumes the store's client velero."""
     if settings.velero is None or cluster is None or observed.cluster is None:
-        return []
+        return None
     velero = Velero(
         "velero",
         VeleroArgs(
@@ -147,7 +187,49 @@ def _velero(
         ),
     )
     pulumi.export("firstBackup", velero.first_backup)
-    return [velero]
+    return velero
+
+
+def _backup_drills(
+    settings: Settings,
+    observed: Observed,
+    *,
+    velero: Velero | None,
+    endpoint: StoreEndpoint,
+    access: StoreAccess,
+    clients: Mapping[str, ClientAccess],
+    canary: Mapping[str, Any] | None = None,
+) -> list[Drill]:
+    """The drills of Velero's backups, one after the other: two at once would refuse each other."""
+    if settings.velero is None or velero is None or observed.cluster is None:
+        return []
+    # Chart, images and their versions stand in Velero's settings, defaults included.
+    proven = (settings.velero, settings.snapshots, settings.canary)
+    drilled = DrilledVelero(
+        site=settings.site,
+        endpoint=endpoint,
+        clients=clients,
+        credentials=access.credentials,
+        kubeconfig=observed.cluster.kubeconfig,
+        cluster_uid=observed.cluster.facts.uid,
+        velero=settings.velero,
+        drills=settings.drills,
+        first_backup=velero.first_backup,
+        proves=[one and one.model_dump(mode="json") for one in proven],
+        today=observed.today,
+        after=[velero],
+    )
+    found: list[Drill] = []
+    objects = kube_objects_of(settings.drills, settings.velero)
+    if objects is not None:
+        args = KubeObjectsDrillArgs(drilled, objects)
+        found.append(KubeObjectsDrill("kube-objects-drill", args))
+    volumes = volumes_of(settings.drills, settings.velero, canary=settings.canary is not None)
+    if volumes is not None:
+        found.append(
+            VolumesDrill("volumes-drill", VolumesDrillArgs(drilled, volumes, canary, tuple(found)))
+        )
+    return found
 
 
 def build(settings: Settings, observed: Observed) -> None:
@@ -183,22 +265,45 @@ def build(settings: Settings, observed: Observed) -> None:
             after=settled,
         ),
     )
-    consumers = _velero(
+    clients = {one.name: one for one in accesses}
+    canary = _canary(
+        settings,
+        cluster=cluster,
+        endpoint=endpoint,
+        access=access,
+        clients=clients,
+        after=[*settled, *snapshots],
+    )
+    velero = _velero(
         settings,
         observed,
         cluster=cluster,
         endpoint=endpoint,
         access=access,
-        clients={one.name: one for one in accesses},
-        after=[*settled, *snapshots],
+        clients=clients,
+        # The first backup is to hold what the canary wrote.
+        after=[*settled, *snapshots, *(canary.ready if canary else [])],
     )
+    drills: list[Drill] = [
+        drill,
+        *_backup_drills(
+            settings,
+            observed,
+            velero=velero,
+            canary=canary.wire if canary else None,
+            endpoint=endpoint,
+            access=access,
+            clients=clients,
+        ),
+    ]
     retire_users(
         RetiredUsersArgs(
             site=settings.site,
             endpoint=endpoint,
             policies=[policy_name(settings.site, one) for one in accesses],
             live=access.live,
-            after=[drill, *consumers],
+            # Until what is drilled here has passed, a user that has a successor is still there.
+            after=[*drills, *([velero] if velero else [])],
         )
     )
     pulumi.export("site", settings.site)
@@ -209,4 +314,6 @@ def build(settings: Settings, observed: Observed) -> None:
     pulumi.export("storeRootPassword", pulumi.Output.secret(endpoint.root_password))
     pulumi.export("credentials", pulumi.Output.secret(pulumi.Output.all(**access.credentials)))
     pulumi.export("escrow", pulumi.Output.secret(escrow))
-    pulumi.export("drills", {"store": drill.verdict})
+    pulumi.export("drills", {one.layer: one.verdict for one in drills})
+    payloads = {one.layer: one.payload for one in drills}
+    pulumi.export("drillPayloads", pulumi.Output.secret(pulumi.Output.all(**payloads)))

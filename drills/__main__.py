@@ -1,29 +1,33 @@
 """The drills' command line.
 
-    python -m drills run LAYER [--json]     payload on stdin; receipt as JSON on stdout; LAYER is
-                                            store or kube-objects
-    python -m drills run LAYER --summary    the same without the checks that came out as expected,
-                                            which is what a Command keeps in the state
-    python -m drills control LAYER          payload on stdin; every control. Those of store need
-                                            "admin", and a scratch site on the same store
-    python -m drills list [DIRECTORY]       receipts kept on this machine, newest last
+    python -m drills run LAYER... [--json]     payload on stdin; receipt as JSON on stdout; LAYER is
+                                               store, kube-objects or volumes
+    python -m drills run LAYER... --summary    the same without the checks that came out as
+                                               expected, which is what a Command keeps in the state
+    python -m drills control LAYER...          payload on stdin; every control. Those of store need
+                                               "admin", and a scratch site on the same store
+    python -m drills list [DIRECTORY]          receipts kept on this machine, newest last
+
+Of several layers stdin holds one object {layer: payload}, which one layer may have as well; they
+run in the order given, and each prints one line of JSON. None runs if a payload is bad.
 
 Exit codes: 0 proven (or all controls killed), 20 broken (or a control survived), 21 unproven,
-2 bad input. With `"onRed": "warn"` a red drill exits 0 and the verdict stands in the receipt.
+2 bad input; of several layers the worst, in the order 2, 20, 21, 0. With `"onRed": "warn"` a red
+drill exits 0 and the verdict stands in the receipt.
 """
 
 import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
-from drills import listing
+from drills import bundle, listing
 from drills.evidence import receipts_dir
 from drills.frame import Clock
 from drills.payload import PayloadError
@@ -32,6 +36,8 @@ from drills.run import Ready, ReadyControls
 from drills.verdict import EXIT_BAD_INPUT, EXIT_CODES, Verdict, reason_of_error, verdict_of
 from kube.errors import ClusterError
 from s3.errors import StoreError
+
+T = TypeVar("T")
 
 
 class Layer(Protocol):
@@ -42,7 +48,17 @@ class Layer(Protocol):
     def ready_controls(self, text: str) -> ReadyControls: ...
 
 
-LAYERS: Mapping[str, str] = {"store": "drills.store.run", "kube-objects": "drills.kube_objects.run"}
+LAYERS: Mapping[str, str] = {
+    "store": "drills.store.run",
+    "kube-objects": "drills.kube_objects.run",
+    "volumes": "drills.volumes.run",
+}
+WORST_FIRST = (
+    EXIT_BAD_INPUT,
+    EXIT_CODES[Verdict.BROKEN],
+    EXIT_CODES[Verdict.UNPROVEN],
+    EXIT_CODES[Verdict.PROVEN],
+)
 
 
 def _layer(name: str) -> Layer:
@@ -51,28 +67,25 @@ def _layer(name: str) -> Layer:
 
 
 USAGE = (
-    f"usage: python -m drills run {'|'.join(LAYERS)} [--json | --summary]"
-    f" | control {'|'.join(LAYERS)} | list [DIRECTORY]"
+    f"usage: python -m drills run {'|'.join(LAYERS)}... [--json | --summary]"
+    f" | control {'|'.join(LAYERS)}... | list [DIRECTORY]"
 )
 
-FORMS: Mapping[tuple[str, ...], Callable[[Receipt], dict[str, object]]] = {
-    (): Receipt.to_json,
-    ("--json",): Receipt.to_json,
-    ("--summary",): Receipt.summary,
-}
+Form = Callable[[Receipt], dict[str, object]]
+FORMS: Mapping[str, Form] = {"--json": Receipt.to_json, "--summary": Receipt.summary}
 
 
 def main(arguments: Sequence[str]) -> int:
     try:
         match list(arguments):
-            case ["run", layer, *form] if layer in LAYERS and tuple(form) in FORMS:
-                return _run(_layer(layer).ready(sys.stdin.read()), FORMS[tuple(form)])
-            case ["control", layer] if layer in LAYERS:
-                return _control(_layer(layer).ready_controls(sys.stdin.read()))
-            case ["list"]:
-                return _list(_default_directory())
-            case ["list", directory]:
-                return _list(Path(directory))
+            case ["run", *words] if _are_layers(words[:-1]) and words[-1] in FORMS:
+                return _run_all(words[:-1], FORMS[words[-1]])
+            case ["run", *words] if _are_layers(words):
+                return _run_all(words, Receipt.to_json)
+            case ["control", *words] if _are_layers(words):
+                return _control_all(words)
+            case ["list", *words] if len(words) <= 1:
+                return _list(Path(words[0]) if words else _default_directory())
     except PayloadError as error:
         _say(f"drills: {error}")
         return EXIT_BAD_INPUT
@@ -80,12 +93,47 @@ def main(arguments: Sequence[str]) -> int:
     return EXIT_BAD_INPUT
 
 
-def _run(ready: Ready, form: Callable[[Receipt], dict[str, object]]) -> int:
+def worst(codes: Iterable[int]) -> int:
+    """The exit code of several drills."""
+    return min(codes, key=WORST_FIRST.index)
+
+
+def _are_layers(words: Sequence[str]) -> bool:
+    return bool(words) and len(set(words)) == len(words) and set(words) <= set(LAYERS)
+
+
+def _run_all(layers: Sequence[str], form: Form) -> int:
+    """Reads every payload before the first drill runs. Raises PayloadError."""
+    given = bundle.texts(sys.stdin.read(), layers)
+    ready = _each(given, lambda layer, text: _layer(layer).ready(text))
+    return worst([_run(one, form) for one in ready])
+
+
+def _control_all(layers: Sequence[str]) -> int:
+    """As `_run_all`. Raises PayloadError."""
+    given = bundle.texts(sys.stdin.read(), layers)
+    ready = _each(given, lambda layer, text: _layer(layer).ready_controls(text))
+    return worst([_control(one) for one in ready])
+
+
+def _each(given: Mapping[str, str], read: Callable[[str, str], T]) -> list[T]:
+    """Every payload read; of several, an error says whose it is. Raises PayloadError."""
+    found = []
+    for layer, text in given.items():
+        try:
+            found.append(read(layer, text))
+        except PayloadError as error:
+            raise (PayloadError(f"{layer}: {error}") if len(given) > 1 else error) from None
+    return found
+
+
+def _run(ready: Ready, form: Form) -> int:
     payload = ready.payload
     directory = receipts_dir(payload, os.environ, Path.home())
     _say(f"{payload.layer} drill of site {payload.site} at {payload.endpoint}")
     receipt, place = ready.run(Clock(), _say, directory)
-    print(json.dumps(form(receipt), sort_keys=True))
+    # Flushed, for a drill that follows may take long.
+    print(json.dumps(form(receipt), sort_keys=True), flush=True)
     judgement = receipt.judgement
     reason = f" ({judgement.reason})" if judgement.reason else ""
     kept = f"receipt: {place}" if place is not None else "no receipt on disk"
@@ -96,30 +144,34 @@ def _run(ready: Ready, form: Callable[[Receipt], dict[str, object]]) -> int:
 
 
 def _control(ready: ReadyControls) -> int:
+    payload = ready.payload
+    _say(f"controls of the {payload.layer} drill of site {payload.site} at {payload.endpoint}")
     try:
         score = ready.run(Clock(), _say)
     except (StoreError, ClusterError) as error:
-        _say(f"control: could not run: {error}")
+        _say(f"control {payload.layer}: could not run: {error}")
         return EXIT_CODES[verdict_of(reason_of_error(error))]
     planted = len(score.controls)
     print(
         json.dumps(
             {
                 "schema": 1,
-                "layer": ready.payload.layer,
-                "site": ready.payload.site,
+                "layer": payload.layer,
+                "site": payload.site,
                 "planted": planted,
                 "killed": score.killed,
                 "twin": asdict(score.twin),
                 "controls": [asdict(result) for result in score.controls],
             },
             sort_keys=True,
-        )
+        ),
+        flush=True,
     )
     if not score.twin.killed:
-        _say(f"control: the drill is red on a healthy scratch site ({score.twin.reason})")
+        why = score.twin.reason
+        _say(f"control {payload.layer}: the drill is red without any planted fault ({why})")
         return EXIT_CODES[Verdict.UNPROVEN]
-    _say(f"control: {score.killed} of {planted} planted faults noticed")
+    _say(f"control {payload.layer}: {score.killed} of {planted} planted faults noticed")
     return EXIT_CODES[Verdict.PROVEN if score.complete else Verdict.BROKEN]
 
 

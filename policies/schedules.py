@@ -1,9 +1,11 @@
 """Schedules: backups that run when they should, hold what they should and stay long enough."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from components.velero import cron, durations
+from policies.commands import LOCAL
 from policies.objects import (
     CONFIG_MAP,
     LOCATION,
@@ -35,6 +37,8 @@ NEW_FILTERS = (
     "excludedNamespaceScopedResources",
 )
 DEFAULT_LOCATION = "default"
+# The drill's command line, alone or among other layers.
+DRILL = re.compile(r"\bdrills run\b[^;&|]*\bkube-objects\b")
 
 
 def _template(schedule: Resource, *path: str) -> object:
@@ -146,6 +150,25 @@ def _one_key(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
                 yield schedule, "names a volume policy whose ConfigMap has not exactly one key"
 
 
+def _drilled(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    commands = [command.props.get("create") for command in of_type(resources, LOCAL)]
+    if any(_may_drill(text) for text in commands):
+        return
+    running = [one for one in of_type(resources, SCHEDULE) if not _may_be_paused(one)]
+    # Said once: one drill takes the backups of all of them.
+    for schedule in running[:1]:
+        yield schedule, "makes backups that no drill restores, so nobody knows whether they can be"
+
+
+def _may_drill(text: object) -> bool:
+    return text is UNKNOWN or (isinstance(text, str) and DRILL.search(text) is not None)
+
+
+def _may_be_paused(schedule: Resource) -> bool:
+    paused = inside(schedule.props, "spec", "paused")
+    return paused is UNKNOWN or is_true(paused)
+
+
 RULES: tuple[Rule, ...] = (
     ResourceRule(
         name="schedule-cron",
@@ -215,5 +238,15 @@ RULES: tuple[Rule, ...] = (
         severity="high",
         types=frozenset({SCHEDULE, CONFIG_MAP}),
         check=_one_key,
+    ),
+    StackRule(
+        name="schedule-drilled",
+        title="Backups of running schedules are drilled",
+        why="A backup that was not restored and compared does not count as one.",
+        remedy="declare the drill kube-objects, which is on unless drills.kubeObjects.enabled is "
+        "false",
+        severity="high",
+        types=frozenset({SCHEDULE, LOCAL}),
+        check=_drilled,
     ),
 )

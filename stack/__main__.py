@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stack import engine, operations, plugins, project, verdicts
+from stack import drills, engine, operations, plugins, project, verdicts
 from stack.errors import StackError
 from stack.session import Session
 
@@ -57,7 +57,12 @@ def _run(arguments: argparse.Namespace, extra: list[str], base: Mapping[str, str
     described = project.load(directory, env, Path.home())
     stack = arguments.stack or base.get("PULUMI_STACK") or _selected(pulumi)
     receipts = verdicts.directory(env, Path.home(), described.site(stack))
-    return _dispatch(arguments, extra, Session(stack, described, pulumi, receipts, _say))
+    session = Session(stack, described, pulumi, receipts, _say)
+    if arguments.command == "drill":
+        verb, layers = _verb(arguments.words)
+        run = drills.Process(env, CHECKOUT)
+        return operations.drill(session, verb, layers, run, as_json=arguments.json)
+    return _dispatch(arguments, extra, session)
 
 
 def _dispatch(arguments: argparse.Namespace, extra: list[str], session: Session) -> int:
@@ -116,8 +121,25 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--adopt", action="append", default=[], metavar="URN=ID", type=_adoption)
     commands.add_parser("env", parents=[common], help="print exports for plain pulumi commands")
     commands.add_parser("output", parents=[common], help="print the stack's outputs")
+    command = commands.add_parser(
+        "drill", parents=[common], help="run drills now, or their controls"
+    )
+    command.add_argument(
+        "words",
+        nargs="*",
+        metavar="LAYER",
+        help="`run` (the default) or `control` may come first; all layers if none is named",
+    )
+    command.add_argument("--json", action="store_true", help="print receipts, not the table")
     commands.add_parser("verdicts", parents=[common], help="print the verdicts of the last up")
     return parser
+
+
+def _verb(words: Sequence[str]) -> tuple[str, list[str]]:
+    """What `drill` shall do, and in which layers."""
+    if words and words[0] in (drills.RUN, drills.CONTROL):
+        return words[0], list(words[1:])
+    return drills.RUN, list(words)
 
 
 def _passed(arguments: argparse.Namespace) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 from stack import plugins
 from stack.errors import StackError
@@ -85,14 +85,17 @@ class PulumiEngine:
             # twice.
             process_group=None if on_terminal else 0,
         )
-        with _forwarding(process, on_terminal):
+        with forwarding(process, on_terminal):
             return process.wait()
 
 
-class _forwarding:  # noqa: N801 (used as a statement, like contextlib's own)
-    """While active, an interrupt or termination of ours reaches the engine as one SIGINT."""
+class forwarding:  # noqa: N801 (used as a statement, like contextlib's own)
+    """While active, an interrupt or termination of ours reaches the process as one SIGINT.
 
-    def __init__(self, process: "subprocess.Popen[bytes]", on_terminal: bool) -> None:
+    `on_terminal`: the process is in the foreground group and gets the terminal's own.
+    """
+
+    def __init__(self, process: "subprocess.Popen[Any]", on_terminal: bool) -> None:
         self._process = process
         self._ignored = {signal.SIGINT} if on_terminal else set()
         self._previous: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}

@@ -3,8 +3,9 @@
 import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from stack import checkpoint, verdicts
+from stack import checkpoint, drills, verdicts
 from stack.errors import StackError
 from stack.session import Session
 from stack.steps import Action
@@ -110,6 +111,32 @@ def output(session: Session, extra: Sequence[str]) -> int:
 def verdict_table(session: Session, _extra: Sequence[str] = ()) -> int:
     """Prints the table of verdicts, nothing if the stack has no drills; 6 if there is no stack."""
     # Verdicts pass through secret outputs of Commands; only named fields of them are printed.
+    _say_table(session, verdicts.read(_outputs(session), session.receipts))
+    return 0
+
+
+def drill(
+    session: Session,
+    verb: str,
+    layers: Sequence[str],
+    run: drills.RunDrills,
+    *,
+    as_json: bool = False,
+) -> int:
+    """Runs drills, or their controls, as the last complete update configured them.
+
+    Returns the drills' exit code; with `as_json` prints what they print, else a table of it.
+    """
+    payloads = drills.request(verb, layers, _outputs(session))
+    done = run([verb, *payloads], json.dumps(payloads))
+    shown = done.stdout if as_json else drills.shown(verb, done.stdout, session.receipts)
+    if shown.strip():
+        session.say(shown.rstrip("\n"))
+    return done.code
+
+
+def _outputs(session: Session) -> dict[str, Any]:
+    """The stack's outputs with secrets shown; they stay in memory."""
     done = session.engine.capture(
         "stack", "output", "--json", "--show-secrets", "-s", session.stack
     )
@@ -117,8 +144,8 @@ def verdict_table(session: Session, _extra: Sequence[str] = ()) -> int:
         raise StackError(
             f"the outputs of stack {session.stack} cannot be read: {done.error}", done.code
         )
-    _say_table(session, verdicts.read(json.loads(done.stdout or "{}"), session.receipts))
-    return 0
+    found: dict[str, Any] = json.loads(done.stdout or "{}")
+    return found
 
 
 def _say_table(session: Session, found: list[verdicts.Verdict]) -> None:

@@ -6,7 +6,14 @@ Python here; values that only pass through (secrets) stay out of these classes' 
 """
 
 from components.settings.base import NAMESPACE, SettingsError, is_address
-from components.settings.clients import BUCKET_NAME, Client, Clients, ObjectLock
+from components.settings.clients import (
+    BUCKET_NAME,
+    Client,
+    Clients,
+    Credentialed,
+    ObjectLock,
+    TruthClient,
+)
 from components.settings.cluster import ClusterSettings
 from components.settings.drills import Drills
 from components.settings.hosts import Host
@@ -31,6 +38,7 @@ __all__ = [
     "Client",
     "Clients",
     "ClusterSettings",
+    "Credentialed",
     "Drills",
     "ExistingStore",
     "Firewall",
@@ -42,6 +50,7 @@ __all__ = [
     "SettingsError",
     "SnapshotClass",
     "Snapshots",
+    "TruthClient",
     "coupling_faults",
     "is_address",
     "load",

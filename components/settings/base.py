@@ -26,6 +26,20 @@ def is_address(text: str) -> bool:
     return True
 
 
+def network(text: str) -> str:
+    """The network as CIDR; an address is one by itself.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise ValueError(
+            f"{text} is no address and no network; write 10.0.0.7 or 10.0.0.0/24"
+        ) from None
+
+
 class SettingsError(Exception):
     """The stack's config is wrong. `faults` has one sentence per fault, each naming its key."""
 

@@ -1,12 +1,11 @@
 """Settings of an object store inside the cluster: where its data lies and who reaches it."""
 
-import ipaddress
 import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from components.settings.base import HIGHEST_PORT, Model, Name
+from components.settings.base import HIGHEST_PORT, Model, Name, network
 from components.settings.volume_sources import volume_fault
 
 # What the API server hands out by default (--service-node-port-range).
@@ -99,15 +98,7 @@ class StoreNetwork(Model):
     @field_validator("allow_from")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        networks = []
-        for text in value:
-            try:
-                networks.append(str(ipaddress.ip_network(text)))
-            except ValueError:
-                raise ValueError(
-                    f"{text} is no address and no network; write 10.0.0.7 or 10.0.0.0/24"
-                ) from None
-        return tuple(networks)
+        return tuple(map(network, value))
 
     @model_validator(mode="after")
     def _allows_someone(self) -> Self:

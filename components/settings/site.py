@@ -5,9 +5,12 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, model_validator
 
 from components.settings.base import Model, Name, is_address
+from components.settings.canary import Canary
+from components.settings.canary import site_fault as canary_fault
 from components.settings.clients import Clients
 from components.settings.cluster import ClusterSettings
 from components.settings.drills import Drills
+from components.settings.drills import site_fault as drills_fault
 from components.settings.hosts import Host
 from components.settings.in_cluster import InClusterStore
 from components.settings.snapshots import Snapshots, coupling_faults
@@ -33,6 +36,7 @@ class Settings(Model):
     cluster: ClusterSettings | None = None
     snapshots: Snapshots | None = None
     velero: Velero | None = None
+    canary: Canary | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -96,6 +100,29 @@ class Settings(Model):
             passphrase=bool(self.escrow_passphrase.get_secret_value()),
             classes=self.snapshots is not None,
         )
+        if fault:
+            raise ValueError(fault)
+        return self
+
+    @model_validator(mode="after")
+    def _canary_has_what_it_needs(self) -> Self:
+        if self.canary is None:
+            return self
+        fault = canary_fault(
+            self.canary,
+            self.velero,
+            cluster=self.cluster is not None,
+            classes=self.snapshots is not None,
+            truth=self.clients.truth,
+            store=self.object_store,
+        )
+        if fault:
+            raise ValueError(fault)
+        return self
+
+    @model_validator(mode="after")
+    def _drills_have_what_they_prove(self) -> Self:
+        fault = drills_fault(self.drills, self.velero, canary=self.canary is not None)
         if fault:
             raise ValueError(fault)
         return self

@@ -1,11 +1,10 @@
 """Settings of the object store: on hosts, or one that exists already."""
 
-import ipaddress
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from components.settings.base import HIGHEST_PORT, AbsolutePath, Model, Name, Port, Sha256
+from components.settings.base import HIGHEST_PORT, AbsolutePath, Model, Name, Port, Sha256, network
 
 MINIMUM_ERASURE_DRIVES = 4
 
@@ -64,12 +63,7 @@ class Firewall(Model):
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
-            try:
-                ipaddress.ip_network(text)
-            except ValueError:
-                raise ValueError(
-                    f"{text} is no address and no network; write 10.0.0.7 or 10.0.0.0/24"
-                ) from None
+            network(text)
         return value
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 A finding is one sentence: the key or the object, what was seen, what to do.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from components.settings.velero import Velero
@@ -25,26 +25,44 @@ def findings(
     in_bucket: Iterable[str],
     classes: bool,
     installs_crds: bool,
+    makes: Collection[str] = (),
 ) -> list[str]:
     """Everything that is in the way: chart, cluster, and the folder of the bucket.
 
     `in_bucket`: top-level names of that folder. `classes`: the site declares snapshot classes.
+    `makes`: namespaces that this program adds.
     """
     csi = velero.snapshots_volumes(classes=classes)
     foreign = folder_finding(bucket, velero.location.prefix, in_bucket)
     return [
         *chart_findings(velero),
-        *cluster_findings(velero, site, facts, bucket=bucket, csi=csi, installs_crds=installs_crds),
+        *cluster_findings(
+            velero,
+            site,
+            facts,
+            bucket=bucket,
+            csi=csi,
+            installs_crds=installs_crds,
+            makes=makes,
+        ),
         *([foreign] if foreign else []),
     ]
 
 
 def cluster_findings(
-    velero: Velero, site: str, facts: ClusterFacts, *, bucket: str, csi: bool, installs_crds: bool
+    velero: Velero,
+    site: str,
+    facts: ClusterFacts,
+    *,
+    bucket: str,
+    csi: bool,
+    installs_crds: bool,
+    makes: Collection[str] = (),
 ) -> list[str]:
     """What in the cluster is in the way.
 
     `bucket`: of the store's client velero. `installs_crds`: this program adds snapshot CRDs.
+    `makes`: namespaces that it adds.
     """
     held = [one for one in facts.locations if one.namespace == velero.namespace]
     moved = moved_finding(
@@ -53,7 +71,7 @@ def cluster_findings(
     return [
         *([moved] if moved else []),
         *_snapshot_crds(facts, csi=csi, installs_crds=installs_crds),
-        *_namespaces(velero, facts),
+        *_namespaces(velero, facts, makes),
         *_foreign_velero(site, facts),
         *_defaults(velero, facts),
     ]
@@ -68,10 +86,10 @@ def _snapshot_crds(facts: ClusterFacts, *, csi: bool, installs_crds: bool) -> It
         )
 
 
-def _namespaces(velero: Velero, facts: ClusterFacts) -> Iterable[str]:
+def _namespaces(velero: Velero, facts: ClusterFacts, makes: Collection[str]) -> Iterable[str]:
     for name, schedule in velero.schedules.items():
         for namespace in filters.plain_names(schedule.included_namespaces):
-            if namespace not in facts.namespaces:
+            if namespace not in facts.namespaces and namespace not in makes:
                 there = ", ".join(sorted(facts.namespaces))
                 yield (
                     f"{_KEY}.schedules.{name}.includedNamespaces: the cluster has no namespace "

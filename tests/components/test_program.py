@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.drills import verdict_summary
+from components.drills.drill import verdict_summary
 from components.host_facts import HostFacts, Seal
 from tests.support.recorder import RAW, Registered, record, settings_with
 
@@ -43,7 +43,7 @@ def test_every_command_is_quiet_and_gives_secrets_by_stdin_only(site: list[Regis
 
 def test_every_born_credential_is_a_secret_output(site: list[Registered]) -> None:
     born = [one for one in of_type(site, *COMMANDS) if one.name.endswith("-credential")]
-    assert len(born) == 7  # root and six clients
+    assert len(born) == 8  # root and seven clients
     for one in born:
         assert {"stdout", "stderr"} <= set(one.request.additionalSecretOutputs)
 
@@ -86,8 +86,36 @@ def test_the_drill_waits_for_every_right_and_every_setting(site: list[Registered
     waited = " ".join(named(site, "drill-store").request.dependencies)
     for role in ("velero", "longhorn", "host-files", "cluster-state", "evidence"):
         assert f"{role}-settings" in waited
-    for client in ("velero", "longhorn", "host-files-cp1", "cluster-state", "drill", "evidence"):
+    for client in ("velero", "longhorn", "host-files-cp1", "cluster-state", "drill", "evidence",
+                   "truth"):  # fmt: skip
         assert f"{client}-1-attachment" in waited
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_truths_alone_expire_and_the_store_is_held_to_it(enabled: bool) -> None:
+    clients = {"truth": {"enabled": enabled, "truthDays": 90}}
+    found = record(settings_with(clients=clients))
+    rules = {
+        one.name: one.inputs["rules"] for one in of_type(found, "minio:index/ilmPolicy:IlmPolicy")
+    }
+    noncurrent = {"id": "noncurrent", "noncurrentVersionExpirationDays": 30}
+    truths = {"id": "truths", "filter": "canary/", "expiration": "90d"}
+    assert rules.pop("evidence-lifecycle") == [noncurrent, truths]
+    assert all(others == [noncurrent] for others in rules.values())
+    told = json.loads(named(found, "drill-store").inputs["stdin"])["buckets"]
+    assert {each["name"]: each["expires"] for each in told if each["expires"]} == {
+        "dev-evidence": [{"prefix": "canary/", "days": 90}]
+    }
+    request = json.loads(named(found, "evidence-settings").inputs["stdin"])
+    assert request["bucket"]["expires"] == [{"prefix": "canary/", "days": 90}]
+
+
+def test_the_drill_is_told_of_the_canarys_writer(site: list[Registered]) -> None:
+    clients = json.loads(named(site, "drill-store").inputs["stdin"])["clients"]
+    (truth,) = [client for client in clients if client["role"] == "truth"]
+    assert (truth["name"], truth["bucket"], truth["prefix"]) == (
+        "truth", "dev-evidence", "canary/",
+    )  # fmt: skip
 
 
 def test_the_server_waits_for_certificate_binary_and_firewall(site: list[Registered]) -> None:
@@ -234,6 +262,10 @@ def test_a_stack_output_shows_the_verdict_in_a_few_lines() -> None:
         "reason": "region-mismatch",
         "phases": [{"name": "find", "seconds": 0.31}, {"name": "deny", "seconds": 1.02}],
         "checks": {"total": 300, "failed": []},
+        "restorePoint": {"name": "daily-1", "age": 60.0},
+        "rpoSeconds": 60.0,
+        "rto": {"objects": 2.0},
+        "control": {"name": "stale-point", "planted": "…", "killed": True},
         "file": "r.json",
     }
     assert verdict_summary(json.dumps(receipt)) == {
@@ -241,5 +273,9 @@ def test_a_stack_output_shows_the_verdict_in_a_few_lines() -> None:
         "verdict": "broken",
         "reason": "region-mismatch",
         "file": "r.json",
+        "restorePoint": {"name": "daily-1", "age": 60.0},
+        "rpoSeconds": 60.0,
+        "rto": {"objects": 2.0},
+        "control": {"name": "stale-point", "killed": True},
         "seconds": 1.3,
     }

@@ -103,6 +103,35 @@ def test_the_sample_site_loads_with_the_documented_defaults() -> None:
         ),
         ({**RAW, "clients": {"drill": {"enabled": False}}}, "backstop:clients", "drill"),
         ({**RAW, "clients": {"velero": {"nodes": ["a"]}}}, "backstop:clients", "host-files"),
+        *(
+            (
+                {**RAW, "clients": {"truth": {key: value}}},
+                "backstop:clients.truth:",
+                f"bucket of evidence, whose settings hold for them; take {key} out",
+            )
+            for key, value in {
+                "bucket": "own-bucket", "nodes": ["a"], "noncurrentDays": 60, "quotaGib": 1,
+                "quota_gib": 1, "objectLock": {"days": 14},
+            }.items()
+        ),
+        ({**RAW, "clients": {"truth": {"quota": 1}}}, "backstop:clients.truth.quota", "spelling"),
+        ({**RAW, "clients": {"truth": "on"}}, "backstop:clients.truth", "dictionary"),
+        (
+            {**RAW, "clients": {"truth": {"keepPreviousCredential": True}}},
+            "backstop:clients.truth",
+            "credentialGeneration",
+        ),
+        (
+            {**RAW, "clients": {"truth": {"truthDays": 6}}},
+            "backstop:clients.truth.truthDays",
+            "7",
+        ),
+        (
+            {**RAW, "clients": {"truth": {"truthDays": 30},
+                                "evidence": {"objectLock": {"days": 30}}}},
+            "backstop:clients",
+            "truth.truthDays: 30 days are not more than the 30 of evidence.objectLock.days",
+        ),
         (
             {**RAW, "hosts": {"store1": {"address": "10.0.0.1"}}},
             "backstop:hosts.store1.hostKey",
@@ -175,6 +204,13 @@ def test_the_inventory_adds_hosts_key_and_binary(tmp_path: Path) -> None:
     assert settings.object_store.binary.sha256 == "b" * 64
 
 
+def test_truths_stay_one_day_more_than_their_lock() -> None:
+    clients = {"truth": {"truthDays": 31}, "evidence": {"objectLock": {"days": 30}}}
+    settings = load({**RAW, "clients": clients}, secret_keys=SECRET)
+    assert settings.clients.truth.truth_days == 31
+    assert load(RAW, secret_keys=SECRET).clients.truth.truth_days == 400
+
+
 def test_two_clients_cannot_share_a_bucket() -> None:
     settings = load(
         {**RAW, "clients": {"velero": {"bucket": "one"}, "longhorn": {"bucket": "one"}}},
@@ -190,7 +226,7 @@ def test_every_key_of_the_schema_is_a_key_of_the_loader_and_back() -> None:
     fields = {str(field.alias) for field in Settings.model_fields.values()}
     # The engine demands a value for every declared key without a default; these may be absent.
     absent = {str(field.alias) for field in Settings.model_fields.values() if field.default is None}
-    assert absent == {"cluster", "snapshots", "velero"}
+    assert absent == {"canary", "cluster", "snapshots", "velero"}
     assert declared | absent == fields | {"hostInventory", "sshPrivateKeyFile"}
     assert not declared & absent
 

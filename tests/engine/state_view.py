@@ -16,8 +16,8 @@ _HISTORY = {
 _BUCKET = "minio:index/s3Bucket:S3Bucket"
 # What only the run knows that made the bucket; one that found it there does not read it.
 _OF_ITS_MAKER = {"__defaults", "acl", "bucketPrefix", "forceDestroy", "objectLocking", "quota"}
-# The drill's receipt has a run id, times and durations.
-_RECEIPT_HOLDERS = {"drill-store"}
+# A drill's receipt has a run id, times and durations.
+_RECEIPT_HOLDERS = {"drill-store", "drill-kube-objects", "drill-volumes"}
 
 
 def exported(site: EngineSite) -> dict[str, Any]:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.tools
 
 STEP = int(os.environ.get("BACKSTOP_CRASH_STEP", "9"))
 # What an uninterrupted run does; a test holds these numbers to the program.
-FIRST_OPERATIONS = 53
+FIRST_OPERATIONS = 57
 UPDATE_OPERATIONS = 23
 ENDING_SECONDS = 20.0
 

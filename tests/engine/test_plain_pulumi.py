@@ -74,13 +74,13 @@ def without_ids(site: EngineSite) -> str:
 def test_no_generated_secret_is_shown_or_stored_in_clear(deployed: EngineSite) -> None:
     rotated = {**deployed.config("clients")["velero"], "credentialGeneration": 2}
     values = generated_values(deployed, "secretKey")
-    assert len(values) == 6  # one for each client
+    assert len(values) == 7  # one for each client
     deployed.configure(clients={**deployed.config("clients"), "velero": rotated})
     printed = deployed.stack("preview", "--", "--diff")
     updated = deployed.stack("up", "--", "--diff")
     assert (printed.returncode, updated.returncode) == (0, 0), shown(updated)
     values |= generated_values(deployed, "secretKey")
-    assert len(values) == 7
+    assert len(values) == 8
     text = printed.stdout + printed.stderr + updated.stdout + updated.stderr
     stored = stored_text(deployed)
     for value in {*values, deployed.server.root_password}:
@@ -92,7 +92,7 @@ def test_no_generated_secret_is_shown_or_stored_in_clear(deployed: EngineSite) -
 def test_an_access_key_is_in_clear_only_as_the_id_of_its_user(deployed: EngineSite) -> None:
     """The plugin's ID of a user is its name, and the engine encrypts no ID: a known limit."""
     keys = generated_values(deployed, "accessKey")
-    assert len(keys) == 6
+    assert len(keys) == 7
     state_text = without_ids(deployed)
     quiet = deployed.stack("preview", "--", "--diff")
     for key in keys:

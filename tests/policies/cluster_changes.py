@@ -29,6 +29,7 @@ SNAPSHOTS: At = (CLASS, "longhorn-backup")
 STORE_VOLUME: At = ("kubernetes:core/v1:PersistentVolume", "store")
 DEV: At = (PROVIDER, "dev")
 REPOSITORY: At = (SECRET, "velero-repo-credentials")
+DRILL: At = (LOCAL, "drill-kube-objects")
 
 
 def with_inner(value: object, path: tuple[str, ...], new: object) -> object:
@@ -376,6 +377,23 @@ CLUSTER_CHANGES = [
     ),
     _set("schedule-volume-policy", "no key", (CONFIG_MAP, "volume-policy"), "data", {}, DAILY),
     _without("schedule-volume-policy", "not declared", (CONFIG_MAP, "volume-policy"), DAILY),
+    _without("schedule-drilled", "no drill", DRILL, DAILY),
+    _set("schedule-drilled", "of another layer", DRILL, "create", "run.sh drills run store", DAILY),
+    _set(
+        "schedule-drilled",
+        "said and not run",
+        DRILL,
+        "create",
+        "drills run store; echo kube-objects",
+        DAILY,
+    ),
+    _sets(
+        "schedule-drilled",
+        "one runs and one does not",
+        HOURLY,
+        (DAILY, "spec/paused", True),
+        (DRILL, "create", "true"),
+    ),
     _set("snapshot-class-label", "no text", SNAPSHOTS, "metadata/labels", {LABEL: True}),
     _set("snapshot-class-label", "false", SNAPSHOTS, "metadata/labels", {LABEL: "false"}),
     _set("snapshot-class-one", "not labelled", SNAPSHOTS, "metadata/labels", ...),
@@ -475,6 +493,16 @@ SOUND_CLUSTER_CHANGES = [
     _set("", "selector alone", DAILY, f"{TEMPLATE}/labelSelector", {"matchLabels": {"a": "b"}}),
     _set("", "retained by default", STORE_VOLUME, "spec/persistentVolumeReclaimPolicy", ...),
     _set("", "a shorthand", DAILY, "spec/schedule", "@daily"),
+    _set("", "drilled with others", DRILL, "create", "run.sh drills run store kube-objects"),
+    _set("", "a drill not known yet", DRILL, "create", UNKNOWN),
+    _sets(
+        "",
+        "nothing runs that needs a drill",
+        DRILL,
+        (DAILY, "spec/paused", True),
+        (HOURLY, "spec/paused", UNKNOWN),
+        (DRILL, "create", "true"),
+    ),
     _set("", "an interval", DAILY, "spec/schedule", "@every 6h"),
     _set("", "names in a cron", DAILY, "spec/schedule", "0 2 * jan-dec Mon,Thu"),
     _set("", "a public part of a credentials file", (LOCAL, "plain"), "create", "KVELERO7Q2M4X"),

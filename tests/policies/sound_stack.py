@@ -178,6 +178,16 @@ def sound_stack() -> list[Resource]:
                 "addPreviousOutputInEnv": False,
             },
         ),
+        resource(
+            "command:local:Command",
+            "drill-kube-objects",
+            {
+                "create": "sh ./run.sh drills run kube-objects --summary",
+                "stdin": '{"secretKey": "sentinel-secret-velero"}',
+                "logging": "none",
+                "addPreviousOutputInEnv": False,
+            },
+        ),
         resource("command:local:Command", "plain", {"create": "true"}),
         *sound_cluster(),
     ]

@@ -83,6 +83,12 @@ def _declared(velero: Velero, *, csi: bool) -> list[Resource]:
             _own(velero, "velero.io/v1", schedules.KIND, name, spec=spec)
             for name, spec in schedules.specifications(velero, SITE).items()
         ),
+        # Another component declares it, and a rule asks for it.
+        resource(
+            "command:local:Command",
+            "drill-kube-objects",
+            {"create": "sh ./run.sh drills run kube-objects --summary"},
+        ),
         *(
             _object("class", class_manifest(SnapshotClass(type=_type(velero)), SITE))
             for _ in range(csi)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.stack.real_engine import Site, site_in, wait_until
+from tests.support.authority import make_authority
+from tests.support.minio_server import free_port
 
 pytestmark = pytest.mark.tools
 
@@ -34,7 +36,7 @@ def hold_in_slow(site: Site) -> "subprocess.Popen[str]":
 def test_up_then_up_changes_nothing_and_shows_the_verdicts(site: Site) -> None:
     first = site.stack("up")
     assert first.returncode == 0, first.stdout + first.stderr
-    assert first.stdout.splitlines()[-1].split()[:3] == ["store", "store", "proven"]
+    assert first.stdout.splitlines()[-1].split()[:2] == ["store", "proven"]
     second = site.stack("up", "--expect-no-changes")
     assert second.returncode == 0, second.stdout
     assert site.stack("preview", "--expect-no-changes").returncode == 0
@@ -48,8 +50,48 @@ def test_the_engines_exit_codes_are_passed_on(site: Site) -> None:
     assert site.stack("preview", "--expect-no-changes").returncode == 7
     failed = site.stack("up")
     assert failed.returncode != 0
-    table = [line for line in failed.stdout.splitlines() if line.startswith("drill ")]
+    table = [line for line in failed.stdout.splitlines() if line.startswith("layer ")]
     assert table == []  # the state still holds the verdicts of the run before
+
+
+def test_a_drill_by_hand_gets_its_payload_out_of_the_secret_output(
+    site: Site, tmp_path: Path
+) -> None:
+    """Nulls and whole numbers of the payload survive the engine, or the drill would refuse it."""
+    authority = make_authority(tmp_path)
+    payload = json.dumps(
+        {
+            "schema": 1, "layer": "store", "site": "dev", "region": "r", "tlsNames": [],
+            "endpoint": f"https://127.0.0.1:{free_port()}", "nodes": [], "buckets": [],
+            "caPem": authority.certificate_file.read_text(), "evidence": None, "admin": None,
+            "clients": [{"name": "velero", "role": "velero", "bucket": "b", "prefix": "",
+                         "accessKey": "a", "secretKey": "SENTINEL"}],
+            "limits": {"certificateMinDays": 14, "clockSkewSeconds": 60, "rtoSeconds": 300},
+            "receiptsDir": None, "onRed": "fail", "control": "rotate",
+        }
+    )  # fmt: skip
+    (site.directory / "payload.json").write_text(payload)
+    program = (site.directory / "__main__.py").read_text()
+    site.write(
+        program
+        + "import json, pathlib\n"
+        + "payload = json.loads(pathlib.Path('payload.json').read_text())\n"
+        + "pulumi.export('drillPayloads', pulumi.Output.secret({'store': payload}))\n"
+    )
+    early = site.stack("drill")
+    assert early.returncode == 6
+    assert site.stack("up").returncode == 0
+    site.env["BACKSTOP_RECEIPTS"] = str(tmp_path / "receipts")
+    done = site.stack("drill", "run", "store")
+    assert done.returncode == 21, done.stderr
+    header, row = done.stdout.splitlines()[-2:]
+    assert header.split()[:3] == ["layer", "verdict", "reason"]
+    assert row.split()[:3] == ["store", "unproven", "store-unreachable"]
+    (receipt,) = (tmp_path / "receipts").glob("*.json")
+    assert str(receipt) in row
+    shown = site.stack("drill", "--json")
+    assert json.loads(shown.stdout)["reason"] == "store-unreachable"
+    assert "SENTINEL" not in done.stdout + done.stderr + shown.stdout + shown.stderr
 
 
 def test_two_at_once_the_second_names_the_first(site: Site) -> None:

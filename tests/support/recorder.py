@@ -6,6 +6,7 @@ protection, dependencies, providers and which outputs are secret.
 
 import asyncio
 import datetime
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from pulumi.runtime.proto import resource_pb2
 
 from components.cluster import SeenCluster
 from components.host_facts import HostFacts
-from components.settings import Settings, load
+from components.settings import SECRET_KEYS, Settings, load
 from components.site import Observed, build
 from components.snapshots import SnapshotPlan
 
@@ -24,7 +25,9 @@ SENTINEL_KEY = "SENTINEL-ssh-private-key"
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0Jw0Jw0Jw0Jw0Jw0Jw0Jw0Jw0Jw0Jw0Jw0Jw0J"
 CA_PEM = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
 BORN = '{"accessKey": "SENTINELACCESS", "secretKey": "SENTINELSECRET"}'
-RECEIPT = '{"layer": "store", "verdict": "proven", "reason": "none", "runId": "r1"}'
+# The name that the API server gives to an object without one.
+MADE_UP = "made-up-name"
+FIRST_BACKUP = '{"backup": "demo-20261121120000", "phase": "Completed"}'
 
 RAW: dict[str, Any] = {
     "site": "dev",
@@ -45,10 +48,14 @@ RAW: dict[str, Any] = {
 }
 
 
+def receipt(layer: str) -> str:
+    """What the drill of a layer prints when it is proven."""
+    return json.dumps({"layer": layer, "verdict": "proven", "reason": "", "runId": "r1"})
+
+
 def settings_with(**changes: Any) -> Settings:
     """Settings of the sample site with top-level keys replaced."""
-    secret = frozenset({"sshPrivateKey", "escrowPassphrase", "storeRootUser", "storeRootPassword"})
-    return load({**RAW, **changes}, secret_keys=secret)
+    return load({**RAW, **changes}, secret_keys=SECRET_KEYS)
 
 
 @dataclass
@@ -83,6 +90,9 @@ class _Monitor(mocks.MockMonitor):
 class _Answers(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         outputs = dict(args.inputs)
+        metadata = outputs.get("metadata")
+        if isinstance(metadata, dict) and "name" not in metadata:
+            outputs["metadata"] = {**metadata, "name": MADE_UP}
         if args.typ in ("command:local:Command", "command:remote:Command"):
             outputs["stdout"] = self._stdout(args.name)
             outputs["stderr"] = ""
@@ -91,9 +101,9 @@ class _Answers(mocks.Mocks):
     def _stdout(self, name: str) -> str:
         if name.endswith("-credential"):
             return BORN
-        if name == "drill-store":
-            return RECEIPT
-        return CA_PEM
+        if name.startswith("drill-"):
+            return receipt(name.removeprefix("drill-"))
+        return FIRST_BACKUP if name == "velero-first-backup" else CA_PEM
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
         raise AssertionError(f"the program must not invoke {args.token}")

@@ -23,7 +23,6 @@ UID = "3f0c8f0e-0000-4000-8000-000000000001"
 PASSWORD = "SENTINEL-repository-password"
 PAIR = {"accessKey": "SENTINEL-access", "secretKey": "SENTINEL-secret"}
 KUBECONFIG = Kubeconfig('{"SENTINEL": "kubeconfig"}', "admin", "https://10.77.0.11:6443")
-MADE_UP = "made-up-name"
 
 
 def velero_settings(**given: Any) -> VeleroSettings:
@@ -63,13 +62,6 @@ def _arguments(settings: VeleroSettings, more: dict[str, Any]) -> VeleroArgs:
 
 
 class _Answers(recorder._Answers):
-    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        identity, outputs = super().new_resource(args)
-        metadata = outputs.get("metadata")
-        if isinstance(metadata, dict) and "name" not in metadata:
-            outputs["metadata"] = {**metadata, "name": MADE_UP}
-        return identity, outputs
-
     def _stdout(self, name: str) -> str:
         answers = {
             "velero-repository-password": PASSWORD,

@@ -9,7 +9,6 @@ from components.object_store.access import ClientAccess
 from components.velero import credentials
 from tests.components.velero.sites import (
     KUBECONFIG,
-    MADE_UP,
     PAIR,
     PASSWORD,
     depends,
@@ -17,7 +16,7 @@ from tests.components.velero.sites import (
     record,
     velero_settings,
 )
-from tests.support.recorder import Registered
+from tests.support.recorder import MADE_UP, Registered
 
 COMMAND = "command:local:Command"
 DAILY = {"cron": "0 2 * * *"}

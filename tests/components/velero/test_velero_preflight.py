@@ -25,7 +25,12 @@ def location(name: str = "default", **changes: Any) -> Location:
 
 
 def findings(
-    given: dict[str, Any] | None = None, *, csi: bool = False, installs: bool = False, **facts: Any
+    given: dict[str, Any] | None = None,
+    *,
+    csi: bool = False,
+    installs: bool = False,
+    makes: tuple[str, ...] = (),
+    **facts: Any,
 ) -> list[str]:
     seen = ClusterFacts(UID, "https://c:6443", "v1.34.3",
                         namespaces=frozenset({"default", "app"}), **facts)  # fmt: skip
@@ -36,6 +41,7 @@ def findings(
         bucket="dev-velero",
         csi=csi,
         installs_crds=installs,
+        makes=makes,
     )
 
 
@@ -44,6 +50,12 @@ def test_a_cluster_without_velero_has_none() -> None:
     assert findings({"schedules": {"a": {"cron": "@daily", "includedNamespaces": ["app"]}}}) == []
     assert findings(csi=True, crds=CRDS) == []
     assert findings(csi=True, installs=True) == []
+
+
+def test_a_namespace_that_this_program_makes_need_not_be_there() -> None:
+    schedules = {"a": {"cron": "@daily", "includedNamespaces": ["backstop-canary"]}}
+    assert len(findings({"schedules": schedules})) == 1
+    assert findings({"schedules": schedules}, makes=("backstop-canary",)) == []
 
 
 def test_our_own_velero_is_none() -> None:

@@ -266,7 +266,9 @@ def test_a_run_that_was_killed_is_swept_by_the_next(
     })  # fmt: skip
     run_phases(dead.layer, dead.phases()[:4], (), dead.clock, lambda _line: None)
     assert drilled_namespaces(velero) != []
-    until(lambda: datetime.datetime.now(datetime.UTC) > dead.course.run.until or None, "its deadline")
+    until(
+        lambda: datetime.datetime.now(datetime.UTC) > dead.course.run.until or None, "its deadline"
+    )
     record = run(drill())
     assert red(record) == []
     assert left_behind(velero) == []
