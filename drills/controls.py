@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from drills.frame import Clock, Drill, run_phases
+from drills.frame import Clock, Drill, Progress, run_phases
 from drills.payload import PayloadError
 from drills.receipt import ControlResult
 from drills.verdict import Judgement, Reason, Verdict
@@ -45,6 +45,10 @@ class Planted:
         return ControlResult(self.name, self.planted, str(self.expected))
 
 
+class NotPlantedError(Exception):
+    """The site has nothing that the fault could be planted in; the text is one clause."""
+
+
 @dataclass(frozen=True)
 class Score:
     """The twin is the run without a fault; controls count only if it was proven."""
@@ -65,6 +69,26 @@ def judgement_of(drill: Drill, clock: Clock) -> Judgement:
     """Runs a drill for its judgement alone; nothing of it is told or kept."""
     phases, closing = drill.phases(), drill.closing()
     return run_phases(drill.layer, phases, closing, clock, lambda _line: None).judgement()
+
+
+def score(twin: Judgement, controls: Iterable[Planted], progress: Progress) -> Score:
+    """Runs every control, if the twin is proven; on a red site a red control would say nothing.
+
+    Raises what the controls raise.
+    """
+    result = ControlResult(
+        NONE, "nothing", str(Verdict.PROVEN), str(twin.verdict), str(twin.reason or ""),
+        killed=twin.verdict is Verdict.PROVEN,
+    )  # fmt: skip
+    found: list[ControlResult] = []
+    for control in controls if result.killed else ():
+        try:
+            found.append(control.result(control.run()))
+        except NotPlantedError as why:
+            progress(f"control: {control.name} not planted: {why}")
+            continue
+        progress(f"control: {control.name} {'killed' if found[-1].killed else 'SURVIVED'}")
+    return Score(result, found)
 
 
 def check_name(name: str, controls: Iterable[str]) -> None:

@@ -74,6 +74,7 @@ def backup_payload(
             "bucket": drilled.clients["velero"].bucket,
             "prefix": velero.location.prefix,
         },
+        "admin": None,
         "restorePoint": settings.restore_point,
         "schedules": list(drilled_schedules(settings, velero)),
         "namespaces": list(settings.namespaces),

@@ -43,7 +43,6 @@ def volumes_payload(
         "canary": None if args.canary is None else dict(args.canary),
         "exceptions": [one.model_dump(mode="json", by_alias=True) for one in settings.exceptions],
         "checks": [one.model_dump(mode="json", by_alias=True) for one in settings.checks],
-        "admin": None,
     }
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator
 
-from drills.payload import Limits, Payload, PayloadError, Strict
+from drills.payload import KeyPair, Limits, Payload, PayloadError, Strict
 from drills.points import Choice, parse_choice
 from kube.errors import ClusterError
 from kube.kubeconfig import Kubeconfig
@@ -56,7 +56,8 @@ class BackupPayload(Payload):
     """What such a drill is told of a site.
 
     `namespaces`: names and globs, none for all of the backup. `schedules`: those whose backups it
-    chooses from, none for all of the location.
+    chooses from, none for all of the location. `admin`: who may make a bucket for damaged copies;
+    only controls ask for it.
     """
 
     cluster: ClusterAccess
@@ -65,6 +66,7 @@ class BackupPayload(Payload):
     restore_point: Any = Field(alias="restorePoint", default="longest-unproven")
     schedules: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()
+    admin: KeyPair | None = None
 
     @field_validator("restore_point")
     @classmethod
@@ -79,3 +81,9 @@ class BackupPayload(Payload):
         """What can be told before anything is asked of the site. Raises PayloadError."""
         self.cluster.parsed()
         self.client(READER)
+
+    def check_drill(self) -> None:
+        """The same, of a drill without its controls. Raises PayloadError."""
+        self.check()
+        if self.admin is not None:
+            raise PayloadError("admin: a drill takes no administrator; only `control` does")

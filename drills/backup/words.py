@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from drills.backup.archive import Reader
+from drills.backup.reasons import reason_of
 from drills.frame import Record
 from drills.objects import results
 from drills.verdict import Check, Reason
@@ -53,9 +54,8 @@ def _take_results(
         return
     red = [one for one in found.red if not any(known.search(one.text) for known in expected)]
     for message in red[:MOST_MESSAGES]:
-        record.checks.append(
-            Check("velero", "results", "no word of a loss", str(message), Reason.RESTORE_FAILED)
-        )
+        why = reason_of(message.cause)
+        record.checks.append(Check("velero", "results", "no word of a loss", str(message), why))
     if len(red) > MOST_MESSAGES:
         more = f"and {len(red) - MOST_MESSAGES} more messages"
         record.checks.append(

@@ -51,6 +51,11 @@ ARCHIVE_FAULTS = (
 
 FAULTS = (*REPOSITORY_FAULTS, *ARCHIVE_FAULTS)
 
+_OF_VOLUMES = ("volume-info-emptied",)
+VOLUME_FAULTS = (*REPOSITORY_FAULTS, *(one for one in ARCHIVE_FAULTS if one.name in _OF_VOLUMES))
+"""What the drill of volumes has to notice, and the one of objects."""
+OBJECT_FAULTS = tuple(one for one in ARCHIVE_FAULTS if one.name not in _OF_VOLUMES)
+
 
 def named(name: str) -> Fault:
     """Raises KeyError."""

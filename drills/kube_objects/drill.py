@@ -69,6 +69,11 @@ class KubeObjectsDrill:
         return self.course.run.run_id
 
     @property
+    def point(self) -> str:
+        """The name of the restore point that was found."""
+        return self._found.point.name
+
+    @property
     def clock(self) -> Clock:
         return self.course.clock
 

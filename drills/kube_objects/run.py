@@ -1,25 +1,27 @@
 """One whole run of the drill of layer `kube-objects`, and all its controls."""
 
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 from drills.backup import course
-from drills.controls import Planted, Score, check_name, judgement_of
+from drills.controls import Planted, Score, check_name, judgement_of, score
+from drills.damaged.controls import on_copies, source_of
+from drills.damaged.faults import OBJECT_FAULTS
+from drills.damaged.point import Wanted
 from drills.evidence import earlier_receipts
 from drills.frame import Clock, Progress, Record
 from drills.kube_objects.controls import CONTROLS, choose, planted
 from drills.kube_objects.drill import KubeObjectsDrill
 from drills.kube_objects.payload import KubeObjectsPayload
 from drills.payload import parse
-from drills.receipt import ControlResult
 from drills.run import Kept, Ready, ReadyControls, run_drill
-from drills.verdict import Verdict
 
 
 def ready(text: str) -> Ready:
     """Raises PayloadError."""
     payload = parse(KubeObjectsPayload, text)
-    payload.check()
+    payload.check_drill()
     check_name(payload.control, (control.name for control in CONTROLS))
     return Ready(payload, partial(run_kube_objects, payload))
 
@@ -56,20 +58,21 @@ def run_controls(payload: KubeObjectsPayload, clock: Clock, progress: Progress) 
     def make(other: KubeObjectsPayload) -> KubeObjectsDrill:
         return opened(other, clock, _silent, nowhere)
 
-    judgement = judgement_of(make(payload), clock)
-    twin = ControlResult(
-        "none", "nothing", str(Verdict.PROVEN), str(judgement.verdict), str(judgement.reason or ""),
-        killed=judgement.verdict is Verdict.PROVEN,
-    )  # fmt: skip
-    if not twin.killed:
-        return Score(twin, [])
-    found = []
-    for control in CONTROLS:
-        ready_one = planted(control, payload, make)
-        result = ready_one.result(ready_one.run())
-        progress(f"control: {control.name} {'killed' if result.killed else 'SURVIVED'}")
-        found.append(result)
-    return Score(twin, found)
+    drill = make(payload)
+    twin = judgement_of(drill, clock)
+    return score(twin, _all_controls(payload, drill, make, progress), progress)
+
+
+def _all_controls(
+    payload: KubeObjectsPayload,
+    proven: KubeObjectsDrill,
+    make: Callable[[KubeObjectsPayload], KubeObjectsDrill],
+    progress: Progress,
+) -> Iterator[Planted]:
+    """Asked for its first only when the drill is proven."""
+    yield from (planted(control, payload, make) for control in CONTROLS)
+    wanted = Wanted(source_of(payload, proven.point), like=payload.velero.location, namespaces=())
+    yield from on_copies(payload, OBJECT_FAULTS, wanted, make, progress)
 
 
 def _silent(_line: str) -> None:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from drills.objects.canonical import NotJSONError, loads
 from drills.objects.gunzip import Fault, GunzipError, Source, unpacked
 from drills.objects.keys import printable
+from kube.velero.volume_faults import Cause, cause_of
 
 RESULTS_BYTES = 64 * 1024 * 1024
 MESSAGE_CHARACTERS = 300
@@ -48,13 +49,15 @@ class Harmless:
 class Message:
     """One warning or error. place: VELERO, CLUSTER, or a namespace of the sandbox.
 
-    harmless: why it is nothing, empty if it is something.
+    harmless: why it is nothing, empty if it is something. cause: what it says of a volume's data,
+    read before the text was shortened.
     """
 
     severity: Severity
     place: str
     text: str
     harmless: str = ""
+    cause: Cause | None = None
 
     def __str__(self) -> str:
         return f"{self.severity} ({self.place}): {self.text}"
@@ -172,7 +175,7 @@ def _messages(
         for text in texts:
             line = " ".join(str(text).split())
             why = next((why for pattern, why in rows if pattern.fullmatch(line)), "")
-            yield Message(severity, printable(str(place)), _shown(line), why)
+            yield Message(severity, printable(str(place)), _shown(line), why, cause_of(line))
 
 
 def _shown(line: str) -> str:

@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from drills.canary.truth import GENERATIONS
-from drills.controls import ROTATE, Planted, Score, judgement_of, next_in_turn
+from drills.controls import ROTATE, Planted, Score, judgement_of, next_in_turn, score
 from drills.coverage import controls as coverage
 from drills.coverage.live import Live
 from drills.coverage.volume_info import VolumeRecord
+from drills.damaged.controls import on_copies, source_of
+from drills.damaged.faults import VOLUME_FAULTS
+from drills.damaged.point import Wanted
 from drills.frame import Progress
-from drills.receipt import ControlResult
 from drills.usable import controls as user_checks
-from drills.verdict import Judgement, Reason, Verdict
+from drills.verdict import Judgement, Reason
 from drills.volumes.drill import Lens, VolumesDrill
 from drills.volumes.entry import FILE, Entry
 from drills.volumes.payload import VolumesPayload
@@ -189,20 +191,24 @@ def planted(control: Control, payload: VolumesPayload, make: Make) -> Planted:
 def run_all(payload: VolumesPayload, make: Make, progress: Progress) -> Score:
     """Every control that the site has something for, after the drill itself."""
     drill = make(payload)
-    judgement = judgement_of(drill, drill.clock)
-    twin = ControlResult(
-        "none", "nothing", str(Verdict.PROVEN), str(judgement.verdict), str(judgement.reason or ""),
-        killed=judgement.verdict is Verdict.PROVEN,
-    )  # fmt: skip
-    if not twin.killed:
-        return Score(twin, [])
-    found = []
+    twin = judgement_of(drill, drill.clock)
+    return score(twin, _all(payload, drill, make, progress), progress)
+
+
+def _all(
+    payload: VolumesPayload, proven: VolumesDrill, make: Make, progress: Progress
+) -> Iterator[Planted]:
+    """Asked for its first only when the drill is proven."""
     for control in CONTROLS:
-        if not control.applies(drill):
-            progress(f"control: {control.name} not planted, the site has nothing to plant it in")
-            continue
-        ready_one = planted(control, payload, make)
-        result = ready_one.result(ready_one.run())
-        progress(f"control: {control.name} {'killed' if result.killed else 'SURVIVED'}")
-        found.append(result)
-    return Score(twin, found)
+        if control.applies(proven):
+            yield planted(control, payload, make)
+        else:
+            progress(f"control: {control.name} not planted: the site has nothing to plant it in")
+    canary = payload.canary
+    wanted = Wanted(
+        source_of(payload, proven.point),
+        like=payload.velero.location,
+        namespaces=proven.in_repositories,
+        also_read=() if canary is None else [(canary.bucket, canary.prefix)],
+    )
+    yield from on_copies(payload, VOLUME_FAULTS, wanted, make, progress)

@@ -16,13 +16,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from drills.backup.course import Course, Found
+from drills.backup.reasons import reason_of_message
 from drills.backup.stops import reading, stopped
 from drills.canary.testimony import Testimony
 from drills.coverage import backup_files, look, report
 from drills.coverage.backup_files import BackupFileError
 from drills.coverage.live import Live, namespace_of
 from drills.coverage.survey import survey
-from drills.coverage.volume_info import VolumeRecord
+from drills.coverage.volume_info import Method, VolumeRecord
 from drills.frame import Clock, NotCompared, Phase, Record, StopDrillError
 from drills.sandbox.plan import Plan, plan
 from drills.sandbox.volumes import NoData, fates, storage_classes
@@ -42,6 +43,7 @@ from drills.volumes.sources import Source, held_sources
 from drills.volumes.tree import TreeError
 from drills.volumes.unread import Unread
 from kube.velero.api import name, phase
+from kube.velero.volume_faults import essence
 from kube.velero.volumes import VolumeRestore, volume_restores
 
 _CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
@@ -108,6 +110,17 @@ class VolumesDrill:
     @property
     def run_id(self) -> str:
         return self.course.run.run_id
+
+    @property
+    def point(self) -> str:
+        """The name of the restore point that was found."""
+        return self._found.point.name
+
+    @property
+    def in_repositories(self) -> list[str]:
+        """The namespaces whose data lies in repositories of the store, once it was found."""
+        methods = (Method.FILE_SYSTEM, Method.DATA_MOVER)
+        return sorted({one.namespace for one in self._contents.records if one.method in methods})
 
     @property
     def clock(self) -> Clock:
@@ -355,8 +368,8 @@ def _lost(gap: NoData) -> Check:
 
 
 def _failed(volume: VolumeRestore) -> Check:
-    observed = f"{volume.phase}: {volume.message or 'no reason given'}"
+    observed = f"{volume.phase}: {essence(volume.message) or 'no reason given'}"
     return Check(
         f"{volume.source}/{volume.volume}", f"its {volume.method} restore", "Completed", observed,
-        Reason.RESTORE_FAILED,
+        reason_of_message(volume.message),
     )  # fmt: skip

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from drills.backup.payload import BackupLimits, BackupPayload
 from drills.coverage.live import Allowed
-from drills.payload import KeyPair, Strict
+from drills.payload import Strict
 from drills.usable.settings import Checks
 
 Text = Annotated[str, Field(min_length=1)]
@@ -60,8 +60,7 @@ class VolumesPayload(BackupPayload):
 
     `classes`: storage classes to use in the sandbox instead of others. `dns_networks`: CIDRs of
     name servers that are no pods. With `checks_need_closed_network` nothing is started where a
-    sandbox's network is not seen to be closed. `admin`: who may make a bucket for damaged copies;
-    only controls ask for it.
+    sandbox's network is not seen to be closed.
     """
 
     layer: Literal["volumes"]
@@ -73,4 +72,3 @@ class VolumesPayload(BackupPayload):
     checks: Checks = ()
     checks_need_closed_network: bool = Field(alias="checksNeedClosedNetwork", default=True)
     dns_networks: tuple[str, ...] = Field(alias="dnsNetworks", default=())
-    admin: KeyPair | None = None

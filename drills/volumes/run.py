@@ -10,7 +10,7 @@ from drills.canary.testimony import BucketTestimony
 from drills.controls import Planted, Score, check_name
 from drills.evidence import earlier_receipts
 from drills.frame import Clock, Progress, Record
-from drills.payload import PayloadError, parse
+from drills.payload import parse
 from drills.run import Kept, Ready, ReadyControls, run_drill
 from drills.sandbox.hold import Idle
 from drills.usable.edges import Edges as CheckEdges
@@ -26,9 +26,7 @@ from kube.pods.channels import open_dial
 def ready(text: str) -> Ready:
     """Raises PayloadError."""
     payload = parse(VolumesPayload, text)
-    payload.check()
-    if payload.admin is not None:
-        raise PayloadError("admin: a drill takes no administrator; only `control volumes` does")
+    payload.check_drill()
     check_name(payload.control, controls.names())
     return Ready(payload, partial(run_volumes, payload))
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from kube.errors import one_line
 from kube.velero.api import Object, Velero, moment, name, phase, status
 
 RESTORE_UID_LABEL = "velero.io/restore-uid"
@@ -31,7 +30,8 @@ class VolumeRestore:
     """One volume. `namespace`: where it was restored to.
 
     `volume`: the claim's name for the data mover, "pod/volume" for a file-system restore. `source`:
-    the namespace it was backed up from. `bytes_done`, `bytes_total`: None before Velero knows.
+    the namespace it was backed up from. `message`: whole, for its end says most (volume_faults.py).
+    `bytes_done`, `bytes_total`: None before Velero knows.
     `seconds`: from its start to its end on Velero's clock, in whole seconds; None if it has not
     ended.
     """
@@ -82,7 +82,7 @@ def _volume(method: Method, found: Object) -> VolumeRestore:
         source=str(spec.get("sourceNamespace") or ""),
         snapshot=str(spec.get("snapshotID") or ""),
         phase=phase(found) or "New",
-        message=one_line(held.get("message") or ""),
+        message=str(held.get("message") or ""),
         node=str(held.get("node") or ""),
         bytes_done=_count(progress.get("bytesDone")),
         bytes_total=_count(progress.get("totalBytes")),

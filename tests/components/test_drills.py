@@ -151,7 +151,6 @@ def test_the_payload_of_volumes_adds_what_reads_them_and_what_is_held_against_th
         "canary": None,
         "exceptions": [{"namespace": "cache-*", "claim": "", "why": "it is made anew"}],
         "checks": checks,
-        "admin": None,
     }  # fmt: skip
     assert (given["onRed"], shared["onRed"]) == ("warn", "fail")
     assert given["restorePoint"] == {"age": "48h"}

@@ -128,7 +128,7 @@ def unfinished(site: DrillSite) -> None:
     [
         (no_backup, {}, Reason.RESTORE_POINT_MISSING, "there is no backup at all"),
         (elsewhere, {}, Reason.RESTORE_POINT_MISSING, "there is no backup at all"),
-        (unscheduled, {"schedules": ["daily"]}, Reason.RESTORE_POINT_MISSING, "daily"),
+        (unscheduled, {"schedules": ["daily"]}, Reason.RESTORE_POINT_MISSING, "there is no backup"),
         (going, {}, Reason.RESTORE_POINT_MISSING, "is being deleted"),
         (expiring, {}, Reason.RESTORE_POINT_MISSING, "before the drill may have ended"),
         (unfinished, {}, Reason.RESTORE_POINT_UNFINISHED, "is not finished"),
@@ -252,6 +252,15 @@ def test_a_sandbox_is_fenced_and_taken_away(site: DrillSite) -> None:
     course.clean_up(record)
     assert site.cluster.drilled() == []
     assert (record.left, record.judgement().verdict) == ([], Verdict.PROVEN)
+
+
+def test_the_archive_is_closed_at_the_end(site: DrillSite) -> None:
+    course, record = course_of(site), Record()
+    seen = course.find(record)
+    assert list(seen.archive.objects())
+    course.clean_up(record)
+    with pytest.raises(ValueError, match="closed"):
+        next(seen.archive.objects())
 
 
 def test_beside_another_run_that_lives_nothing_is_made(site: DrillSite) -> None:

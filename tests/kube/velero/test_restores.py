@@ -242,7 +242,7 @@ def test_volumes_of_a_restore_are_told_by_their_method() -> None:
     )  # fmt: skip
     assert (by_files.bytes_done, by_files.bytes_total, by_files.seconds) == (5, 5, 7)
     assert (by_mover.method, by_mover.volume, by_mover.message, by_mover.node) == (
-        Method.DATA_MOVER, "data", "no space", "n1",
+        Method.DATA_MOVER, "data", "no\nspace", "n1",
     )  # fmt: skip
     assert by_mover.bytes_done is None
     assert by_mover.ended

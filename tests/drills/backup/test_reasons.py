@@ -2,7 +2,7 @@
 
 import pytest
 
-from drills.damaged.reasons import reason_of_message
+from drills.backup.reasons import reason_of_message
 from drills.verdict import Reason
 
 

@@ -13,7 +13,11 @@ _BY_CAUSE = {
 }
 
 
-def reason_of_message(message: str) -> Reason:
-    """The reason in a whole message of Velero's; RESTORE_FAILED where it says nothing of data."""
-    cause = cause_of(message)
+def reason_of(cause: Cause | None) -> Reason:
+    """The reason for a cause; RESTORE_FAILED where nothing was said of data."""
     return Reason.RESTORE_FAILED if cause is None else _BY_CAUSE[cause]
+
+
+def reason_of_message(message: str) -> Reason:
+    """The reason in a whole message of Velero's."""
+    return reason_of(cause_of(message))
