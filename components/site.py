@@ -14,6 +14,7 @@ from components.cluster import warnings as node_warnings
 from components.drills import (
     Drill,
     DrilledVelero,
+    FirstBackup,
     KubeObjectsDrill,
     KubeObjectsDrillArgs,
     StoreDrill,
@@ -183,6 +184,15 @@ def _velero(
             evidence_bucket=clients["evidence"].bucket,
             escrow_passphrase=settings.escrow_passphrase.get_secret_value(),
             csi=settings.velero.snapshots_volumes(classes=settings.snapshots is not None),
+            first=FirstBackup(
+                site=settings.site,
+                endpoint=endpoint,
+                clients=clients,
+                credentials=access.credentials,
+                kubeconfig=observed.cluster.kubeconfig,
+                cluster_uid=observed.cluster.facts.uid,
+                velero=settings.velero,
+            ),
             after=after,
         ),
     )

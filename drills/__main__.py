@@ -6,6 +6,10 @@
                                                expected, which is what a Command keeps in the state
     python -m drills control LAYER...          payload on stdin; every control. Those of store need
                                                "admin", and a scratch site on the same store
+    python -m drills backup kube-objects [SCHEDULE]
+                                               payload on stdin; a backup now, by the schedule's
+                                               template, with the truth to hold against it
+    python -m drills first-backup              order on stdin; the same, unless there is one
     python -m drills list [DIRECTORY]          receipts kept on this machine, newest last
 
 Of several layers stdin holds one object {layer: payload}, which one layer may have as well; they
@@ -13,7 +17,8 @@ run in the order given, and each prints one line of JSON. None runs if a payload
 
 Exit codes: 0 proven (or all controls killed), 20 broken (or a control survived), 21 unproven,
 2 bad input; of several layers the worst, in the order 2, 20, 21, 0. With `"onRed": "warn"` a red
-drill exits 0 and the verdict stands in the receipt.
+drill exits 0 and the verdict stands in the receipt. A backup exits 0 when it completed and its
+truth is kept, else 21.
 """
 
 import json
@@ -22,10 +27,11 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from drills import bundle, listing
 from drills.evidence import receipts_dir
@@ -35,7 +41,12 @@ from drills.receipt import Receipt
 from drills.run import Ready, ReadyControls
 from drills.verdict import EXIT_BAD_INPUT, EXIT_CODES, Verdict, reason_of_error, verdict_of
 from kube.errors import ClusterError
+from kube.velero.api import VeleroError
 from s3.errors import StoreError
+
+if TYPE_CHECKING:
+    from drills.backup.order import BackupOrder
+    from drills.backup.recorded import Recording
 
 T = TypeVar("T")
 
@@ -68,7 +79,8 @@ def _layer(name: str) -> Layer:
 
 USAGE = (
     f"usage: python -m drills run {'|'.join(LAYERS)}... [--json | --summary]"
-    f" | control {'|'.join(LAYERS)}... | list [DIRECTORY]"
+    f" | control {'|'.join(LAYERS)}... | backup kube-objects [SCHEDULE] | first-backup"
+    " | list [DIRECTORY]"
 )
 
 Form = Callable[[Receipt], dict[str, object]]
@@ -76,21 +88,34 @@ FORMS: Mapping[str, Form] = {"--json": Receipt.to_json, "--summary": Receipt.sum
 
 
 def main(arguments: Sequence[str]) -> int:
+    command = _command(arguments)
+    if command is None:
+        _say(USAGE)
+        return EXIT_BAD_INPUT
     try:
-        match list(arguments):
-            case ["run", *words] if _are_layers(words[:-1]) and words[-1] in FORMS:
-                return _run_all(words[:-1], FORMS[words[-1]])
-            case ["run", *words] if _are_layers(words):
-                return _run_all(words, Receipt.to_json)
-            case ["control", *words] if _are_layers(words):
-                return _control_all(words)
-            case ["list", *words] if len(words) <= 1:
-                return _list(Path(words[0]) if words else _default_directory())
+        return command()
     except PayloadError as error:
         _say(f"drills: {error}")
         return EXIT_BAD_INPUT
-    _say(USAGE)
-    return EXIT_BAD_INPUT
+
+
+def _command(arguments: Sequence[str]) -> Callable[[], int] | None:
+    """What the words ask for; what it returns is the exit code, and it raises PayloadError."""
+    found: Callable[[], int] | None = None
+    match list(arguments):
+        case ["run", *words] if _are_layers(words[:-1]) and words[-1] in FORMS:
+            found = partial(_run_all, words[:-1], FORMS[words[-1]])
+        case ["run", *words] if _are_layers(words):
+            found = partial(_run_all, words, Receipt.to_json)
+        case ["control", *words] if _are_layers(words):
+            found = partial(_control_all, words)
+        case ["backup", "kube-objects", *words] if len(words) <= 1:
+            found = partial(_backup, words[0] if words else None)
+        case ["first-backup"]:
+            found = _first_backup
+        case ["list", *words] if len(words) <= 1:
+            found = partial(_list, Path(words[0]) if words else _default_directory())
+    return found
 
 
 def worst(codes: Iterable[int]) -> int:
@@ -173,6 +198,37 @@ def _control(ready: ReadyControls) -> int:
         return EXIT_CODES[Verdict.UNPROVEN]
     _say(f"control {payload.layer}: {score.killed} of {planted} planted faults noticed")
     return EXIT_CODES[Verdict.PROVEN if score.complete else Verdict.BROKEN]
+
+
+def _backup(schedule: str | None) -> int:
+    """Raises PayloadError."""
+    from drills.backup import order  # noqa: PLC0415  (as for layers)
+
+    given = bundle.texts(sys.stdin.read(), ["kube-objects"])
+    asked = order.by_hand(given["kube-objects"], schedule)
+    _say(f"backup of schedule {asked.schedule} of site {asked.site}, with its truth")
+    return _recorded(asked, lambda recording: recording.make(asked.schedule))
+
+
+def _first_backup() -> int:
+    """Raises PayloadError."""
+    from drills.backup import order  # noqa: PLC0415  (as for layers)
+
+    asked = order.first(sys.stdin.read())
+    return _recorded(asked, lambda recording: recording.first(asked.schedule))
+
+
+def _recorded(asked: "BackupOrder", make: Callable[["Recording"], dict[str, object]]) -> int:
+    from drills.backup.truths import NotKeptError  # noqa: PLC0415  (as for layers)
+
+    directory = receipts_dir(asked, os.environ, Path.home())
+    try:
+        made = make(asked.recording(Clock(), _say, directory))
+    except (VeleroError, StoreError, ClusterError, NotKeptError) as error:
+        _say(f"backup: {error}")
+        return EXIT_CODES[Verdict.UNPROVEN]
+    print(json.dumps({"schema": 1, "site": asked.site, **made}, sort_keys=True), flush=True)
+    return EXIT_CODES[Verdict.PROVEN]
 
 
 def _list(directory: Path) -> int:

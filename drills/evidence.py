@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from drills.payload import Payload
+from drills.payload import Payload, Site
 from drills.receipt import Receipt
 from s3.client import Session
 from s3.errors import StoreError
 
 
-def receipts_dir(payload: Payload, environment: Mapping[str, str], home: Path) -> Path:
+def receipts_dir(payload: Site, environment: Mapping[str, str], home: Path) -> Path:
     """Where receipts are kept on disk: the payload's word, the environment's, or a default."""
     if payload.receipts_dir:
         return Path(payload.receipts_dir)

@@ -5,7 +5,7 @@ A layer derives its own form from `Payload`; secrets are hidden, and an unknown 
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
@@ -55,27 +55,20 @@ class Evidence(Strict):
     client: str
 
 
-class Payload(Strict):
-    """The contract between the program and a drill, schema 1. See docs/drills.md.
-
-    A layer narrows `layer` to its name, and `clients` and `limits` to forms of its own.
-    """
+class Site(Strict):
+    """What everything that is told of a site is told: its store, and who may do what there."""
 
     schema_version: Literal[1] = Field(alias="schema")
-    layer: str
     site: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
     endpoint: str
     region: Annotated[str, Field(min_length=1)]
     ca_pem: str = Field(alias="caPem")
     clients: tuple[NamedKey, ...]
-    limits: Limits
     evidence: Evidence | None
     receipts_dir: str | None = Field(alias="receiptsDir")
-    on_red: Literal["fail", "warn"] = Field(alias="onRed")
-    control: str
 
     @model_validator(mode="after")
-    def _clients_are_told_apart(self) -> "Payload":
+    def _clients_are_told_apart(self) -> Self:
         names = [client.name for client in self.clients]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
@@ -101,10 +94,22 @@ class Payload(Strict):
         raise PayloadError(f"clients: {name} is missing; add its key pair")
 
 
-AnyPayload = TypeVar("AnyPayload", bound=Payload)
+class Payload(Site):
+    """The contract between the program and a drill, schema 1. See docs/drills.md.
+
+    A layer narrows `layer` to its name, and `clients` and `limits` to forms of its own.
+    """
+
+    layer: str
+    limits: Limits
+    on_red: Literal["fail", "warn"] = Field(alias="onRed")
+    control: str
 
 
-def parse(form: type[AnyPayload], text: str) -> AnyPayload:
+AnySite = TypeVar("AnySite", bound=Site)
+
+
+def parse(form: type[AnySite], text: str) -> AnySite:
     """The payload in `text`. Raises PayloadError; offending values are never repeated."""
     try:
         payload = form.model_validate(json.loads(text))

@@ -77,6 +77,7 @@ class Reason(StrEnum):
     TLS_EXPIRING = "tls-expiring"
     DEBRIS_LEFT = "debris-left"
     CONTROL_SURVIVED = "control-survived"
+    TRUTH_UNUSABLE = "truth-unusable"
     EVIDENCE_UNWRITABLE = "evidence-unwritable"
 
 
@@ -90,6 +91,7 @@ _UNPROVEN = frozenset(
         Reason.NOTHING_TO_CHECK,
         Reason.RESTORE_POINT_MISSING,
         Reason.RESTORE_POINT_UNFINISHED,
+        Reason.TRUTH_UNUSABLE,
         Reason.EVIDENCE_UNWRITABLE,
     }
 )

@@ -61,7 +61,12 @@ def _run(arguments: argparse.Namespace, extra: list[str], base: Mapping[str, str
     if arguments.command == "drill":
         verb, layers = _verb(arguments.words)
         run = drills.Process(env, CHECKOUT)
-        return operations.drill(session, verb, layers, run, as_json=arguments.json)
+        if verb == drills.BACKUP:
+            return operations.backup(session, layers, run, as_json=arguments.json)
+        return operations.drill(
+            session, verb, layers, run,
+            as_json=arguments.json, surroundings=arguments.surroundings,
+        )  # fmt: skip
     return _dispatch(arguments, extra, session)
 
 
@@ -128,16 +133,21 @@ def _parser() -> argparse.ArgumentParser:
         "words",
         nargs="*",
         metavar="LAYER",
-        help="`run` (the default) or `control` may come first; all layers if none is named",
+        help="`run` (the default) or `control` may come first; all layers if none is named; "
+        "`backup [SCHEDULE]` makes a backup with the truth to hold against it",
     )
     command.add_argument("--json", action="store_true", help="print receipts, not the table")
+    command.add_argument(
+        "--surroundings", default="", metavar="UID",
+        help="with `control`, in a lab: also plant faults in the live cluster of this uid",
+    )  # fmt: skip
     commands.add_parser("verdicts", parents=[common], help="print the verdicts of the last up")
     return parser
 
 
 def _verb(words: Sequence[str]) -> tuple[str, list[str]]:
     """What `drill` shall do, and in which layers."""
-    if words and words[0] in (drills.RUN, drills.CONTROL):
+    if words and words[0] in (drills.RUN, drills.CONTROL, drills.BACKUP):
         return words[0], list(words[1:])
     return drills.RUN, list(words)
 

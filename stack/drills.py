@@ -17,7 +17,9 @@ from stack.engine import Result, forwarding
 from stack.errors import StackError
 
 PAYLOADS = "drillPayloads"
-RUN, CONTROL = "run", "control"
+RUN, CONTROL, BACKUP = "run", "control", "backup"
+# Whose payload says where a backup is made, and where its truth is kept.
+BACKED_UP = "kube-objects"
 CONTROL_HEADER = ("layer", "control", "must lead to", "led to", "")
 
 RunDrills = Callable[[Sequence[str], str], Result]
@@ -83,6 +85,30 @@ def _with_administrator(
     }
 
 
+def with_surroundings(
+    payloads: Mapping[str, dict[str, Any]], cluster: str
+) -> dict[str, dict[str, Any]]:
+    """The payloads, which then ask for faults in the live surroundings as well.
+
+    `cluster`: the uid of the cluster that whoever asks means; a lab's, for while they stand nothing
+    is backed up there. Raises StackError if it is not the stack's.
+    """
+    there = {layer: one for layer, one in payloads.items() if "cluster" in one}
+    if not there:
+        raise StackError("--surroundings: none of these layers is drilled in a cluster; name one")
+    for layer, payload in there.items():
+        if payload["cluster"].get("uid") != cluster:
+            raise StackError(
+                f"--surroundings plants faults in a live cluster, and {layer} is not drilled in "
+                f"{cluster!r}: in a lab, give the uid that `kubectl get namespace kube-system -o "
+                "jsonpath={.metadata.uid}` prints; elsewhere leave it out"
+            )
+    return {
+        layer: {**one, "surroundings": True} if layer in there else one
+        for layer, one in payloads.items()
+    }
+
+
 def shown(verb: str, stdout: str, receipts: Path) -> str:
     """The table of what the drills printed: verdicts, or controls; "" for nothing."""
     found = [json.loads(line) for line in stdout.splitlines() if line.strip()]
@@ -92,6 +118,16 @@ def shown(verb: str, stdout: str, receipts: Path) -> str:
         return verdicts.table(verdicts.of_receipts(found, receipts))
     rows = [row for score in found for row in _control_rows(score)]
     return verdicts.aligned([CONTROL_HEADER, *rows])
+
+
+def made(stdout: str) -> str:
+    """What was made, out of what `backup` printed."""
+    found = json.loads(stdout)
+    truth = found["truth"]
+    return (
+        f"backup {found['backup']}: {found['phase']}, {found['items']} items; its truth has "
+        f"{truth['objects']} objects, {truth['strict']} of them unchanged while it ran"
+    )
 
 
 def _control_rows(score: Mapping[str, Any]) -> list[tuple[str, ...]]:

@@ -122,16 +122,38 @@ def drill(
     run: drills.RunDrills,
     *,
     as_json: bool = False,
+    surroundings: str = "",
 ) -> int:
     """Runs drills, or their controls, as the last complete update configured them.
 
+    `surroundings`: the uid of a lab's cluster, for controls that plant faults in it as well.
     Returns the drills' exit code; with `as_json` prints what they print, else a table of it.
     """
+    if surroundings and verb != drills.CONTROL:
+        raise StackError("--surroundings: only `drill control` plants faults; leave it out")
     payloads = drills.request(verb, layers, _outputs(session))
+    if surroundings:
+        payloads = drills.with_surroundings(payloads, surroundings)
     done = run([verb, *payloads], json.dumps(payloads))
     shown = done.stdout if as_json else drills.shown(verb, done.stdout, session.receipts)
     if shown.strip():
         session.say(shown.rstrip("\n"))
+    return done.code
+
+
+def backup(
+    session: Session, schedules: Sequence[str], run: drills.RunDrills, *, as_json: bool = False
+) -> int:
+    """Makes a backup with its truth, as the last complete update configured the drill of objects.
+
+    `schedules`: at most one; none is the first that is drilled. Returns the exit code.
+    """
+    if len(schedules) > 1:
+        raise StackError("backup: name one schedule, or none")
+    payloads = drills.request(drills.RUN, [drills.BACKED_UP], _outputs(session))
+    done = run([drills.BACKUP, drills.BACKED_UP, *schedules], json.dumps(payloads))
+    if done.stdout.strip():
+        session.say(done.stdout.rstrip("\n") if as_json else drills.made(done.stdout))
     return done.code
 
 

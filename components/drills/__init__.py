@@ -5,6 +5,7 @@ their command line and their JSON contract (docs/drills.md).
 """
 
 from components.drills.drill import Drill
+from components.drills.first_backup import FirstBackup
 from components.drills.kube_objects import KubeObjectsDrill, KubeObjectsDrillArgs
 from components.drills.store import StoreDrill, StoreDrillArgs
 from components.drills.velero_backups import DrilledVelero
@@ -13,6 +14,7 @@ from components.drills.volumes import VolumesDrill, VolumesDrillArgs
 __all__ = [
     "Drill",
     "DrilledVelero",
+    "FirstBackup",
     "KubeObjectsDrill",
     "KubeObjectsDrillArgs",
     "StoreDrill",

@@ -26,7 +26,8 @@ def kube_objects_payload(
 ) -> dict[str, Any]:
     """What the drill `kube-objects` reads from stdin. `credentials` by client name."""
     shared = velero_backups.backup_payload(args.velero, args.settings, LAYER, ca_pem, credentials)
-    return {**shared, "custom": list(args.settings.kinds)}
+    limits = {**shared["limits"], "backupSeconds": args.velero.velero.first_backup_seconds}
+    return {**shared, "limits": limits, "custom": list(args.settings.kinds)}
 
 
 class KubeObjectsDrill(Drill):

@@ -114,7 +114,7 @@ def triggers(
 
 
 def backup_name(summary: str) -> str:
-    """The name in what `kube.velero first-backup` prints."""
+    """The name in what `drills first-backup` prints."""
     return str(json.loads(summary)["backup"])
 
 

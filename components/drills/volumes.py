@@ -43,6 +43,8 @@ def volumes_payload(
         "canary": None if args.canary is None else dict(args.canary),
         "exceptions": [one.model_dump(mode="json", by_alias=True) for one in settings.exceptions],
         "checks": [one.model_dump(mode="json", by_alias=True) for one in settings.checks],
+        "checksNeedClosedNetwork": settings.checks_need_closed_network,
+        "dnsNetworks": list(settings.dns_networks),
     }
 
 

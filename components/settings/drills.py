@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from components import versions
-from components.settings.base import KubeName, Model, Name
+from components.settings.base import KubeName, Model, Name, network
 from components.settings.velero import Image, Pattern, Velero
 from components.velero import cron
 
@@ -116,7 +116,11 @@ class OwnCheck(Model):
 
 
 class Volumes(BackupDrill):
-    """The drill `volumes`. `classes`: by StorageClass of a volume, the one to restore it into."""
+    """The drill `volumes`. `classes`: by StorageClass of a volume, the one to restore it into.
+
+    With `checks_need_closed_network` no workload is started where a sandbox is not seen to be
+    closed. `dns_networks`: of resolvers that are no pods of kube-system.
+    """
 
     rto_seconds: Seconds = 1800
     restore_seconds: Seconds = 1800
@@ -125,6 +129,13 @@ class Volumes(BackupDrill):
     classes: dict[ObjectName, ObjectName] = Field(default_factory=dict)
     exceptions: tuple[Allowed, ...] = ()
     checks: tuple[OwnCheck, ...] = ()
+    checks_need_closed_network: bool = True
+    dns_networks: tuple[str, ...] = ()
+
+    @field_validator("dns_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(network, value))
 
     @property
     def working_seconds(self) -> int:

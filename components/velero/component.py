@@ -15,6 +15,8 @@ from pulumi_kubernetes.helm.v3 import Release
 
 from components import command
 from components.cluster import Cluster
+from components.drills import first_backup
+from components.drills.first_backup import FirstBackup
 from components.kube_object import KubeObject
 from components.object_store.access import ClientAccess
 from components.object_store.endpoint import StoreEndpoint
@@ -40,7 +42,8 @@ class VeleroArgs:
     """`client`: the store's client velero; `credential`: its newest key pair.
 
     `evidence_bucket`: where the password of the repositories is kept in escrow. `csi`: volumes are
-    taken by CSI snapshots. `after`: the client's bucket and rights, and the snapshot classes.
+    taken by CSI snapshots. `first`: how the first backup is made, with its truth. `after`: the
+    clients' buckets and rights, and the snapshot classes.
     """
 
     site: str
@@ -53,6 +56,7 @@ class VeleroArgs:
     evidence_bucket: str
     escrow_passphrase: str
     csi: bool
+    first: FirstBackup
     after: Sequence[pulumi.Resource] = field(default_factory=list)
 
 
@@ -283,8 +287,8 @@ class Velero(pulumi.ComponentResource):
         template = declared[first]["template"]["metadata"]["labels"][schedules.TEMPLATE_LABEL]
         backup = command.on_operator(
             "velero-first-backup",
-            "sh ./run.sh kube.velero first-backup",
-            stdin=self._requests.first_backup(first, template),
+            first_backup.COMMAND,
+            stdin=self._args.first.order(first),
             triggers=[first, template],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[enabled]),
         )

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from components.settings.velero import Velero
 from components.velero.credentials import GENERATION_LABEL
-from components.velero.schedules import TEMPLATE_LABEL
 from kube.kubeconfig import Kubeconfig
 
 SCHEMA = 1
@@ -48,11 +47,6 @@ class Requests:
     def enabled(self) -> str:
         """`enabled`: every schedule of the settings."""
         return self._text(SCHEDULE_SECONDS, {"schedules": list(self.velero.schedules)})
-
-    def first_backup(self, schedule: str, template: str) -> str:
-        """`first-backup`: a backup of the schedule whose template has this digest."""
-        more = {"schedule": schedule, "labels": {TEMPLATE_LABEL: template}}
-        return self._text(self.velero.first_backup_seconds, more)
 
     def leave(self, location: str, *, restores: bool) -> str:
         """`leave`: what goes before this location goes."""

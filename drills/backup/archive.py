@@ -32,20 +32,26 @@ class Reader:
 
     def pieces(self, path: str) -> Iterator[bytes]:
         """A file of the location, piece by piece; complete, or StoreError."""
-        key, bucket = self.place.key(path), self.place.bucket
-        about = f"reading {bucket}/{key}"
-        try:
-            answer = connect(self.endpoint, self.credential).get_object(bucket, key)
-        except SDK_ERRORS as error:
-            raise classify(error, self.endpoint.url, about) from error
-        try:
-            # Its length is enforced: a connection that breaks is no end of the file.
-            yield from answer.stream(PIECE_BYTES)
-        except SDK_ERRORS as error:
-            raise classify(error, self.endpoint.url, about) from error
-        finally:
-            answer.close()
-            answer.release_conn()
+        return fetched(self.endpoint, self.credential, self.place.bucket, self.place.key(path))
+
+
+def fetched(
+    endpoint: StoreEndpoint, credential: Credential, bucket: str, key: str
+) -> Iterator[bytes]:
+    """An object of the store, piece by piece; complete, or StoreError."""
+    about = f"reading {bucket}/{key}"
+    try:
+        answer = connect(endpoint, credential).get_object(bucket, key)
+    except SDK_ERRORS as error:
+        raise classify(error, endpoint.url, about) from error
+    try:
+        # Its length is enforced: a connection that breaks is no end of the file.
+        yield from answer.stream(PIECE_BYTES)
+    except SDK_ERRORS as error:
+        raise classify(error, endpoint.url, about) from error
+    finally:
+        answer.close()
+        answer.release_conn()
 
 
 @dataclass(frozen=True)

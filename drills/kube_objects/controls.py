@@ -1,8 +1,8 @@
 """Controls of the drill of layer `kube-objects`: it is shown something else than what is there.
 
-They lie about the archive as it is read, about the restored objects as they are listed, or about
-the site's own bounds; the store and the live namespaces are not touched. Those that need a restored
-copy make one of their own and take it away again.
+They lie about the archive as it is read, about the restored objects as they are listed, about what
+was recorded around the backup, or about the site's own bounds; the store and the live namespaces
+are not touched. Those that need a restored copy make one of their own and take it away again.
 """
 
 import datetime
@@ -16,27 +16,36 @@ from drills.controls import ROTATE, Planted, judgement_of, next_in_turn
 from drills.kube_objects.drill import KubeObjectsDrill, Lens, Pairs
 from drills.kube_objects.payload import KubeObjectsPayload
 from drills.objects.against_copy import CopyIndex
+from drills.objects.canonical import Digests
 from drills.objects.keys import ObjectKey
+from drills.objects.truth import Entry, Seen, Truth
 from drills.verdict import Judgement, Reason
 from kube.discovery import Served, discover
 from kube.errors import Cause, ClusterError
 from kube.velero.api import Velero
 
 _MARK = {"backstop-control": "planted"}
+_PLANTED_NAME = "backstop-control-planted"
 _CUT_BYTES = 200
 
 Make = Callable[[KubeObjectsPayload], KubeObjectsDrill]
 """A fresh drill of a payload, with edges and a run id of its own."""
 
+_Rig = Callable[[KubeObjectsPayload, Make], KubeObjectsDrill]
+
 
 @dataclass(frozen=True)
 class Control:
-    """A named fault: what is planted, the reason it must lead to, how a fresh drill is rigged."""
+    """A named fault: what is planted, the reason it must lead to, how a fresh drill is rigged.
+
+    `applies`: whether the site has something to plant the fault in, by a drill that was proven.
+    """
 
     name: str
     planted: str
     expected: Reason
-    rig: Callable[[KubeObjectsPayload, Make], KubeObjectsDrill]
+    rig: _Rig
+    applies: Callable[[KubeObjectsDrill], bool] = lambda _proven: True
 
 
 def _dropped_object(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
@@ -99,10 +108,50 @@ def _changed_copy(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
 def _added_copy(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
     def added(pairs: Pairs, index: CopyIndex) -> Pairs:
         victims, others = _met(pairs, index)
-        more = [(key._replace(name="backstop-control-planted"), one) for key, one in victims]
+        more = [(key._replace(name=_PLANTED_NAME), one) for key, one in victims]
         return chain(victims, more, others)
 
     return KubeObjectsDrill(make(payload).course, Lens(copies=added))
+
+
+def _in_truth(change: Callable[[ObjectKey, Entry], tuple[ObjectKey, Entry]]) -> _Rig:
+    """Changes the first object of the truth that the backup must hold as it was recorded."""
+
+    def lie(truth: Truth) -> Truth:
+        key, entry = next(_strict(truth))
+        changed, planted = change(key, entry)
+        return replace(truth, entries={**truth.entries, changed: planted})
+
+    def rig(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
+        return KubeObjectsDrill(make(payload).course, Lens(truth=lie), restores=False)
+
+    return rig
+
+
+def _strict(truth: Truth) -> Iterator[tuple[ObjectKey, Entry]]:
+    for key, entry in sorted(truth.entries.items(), key=lambda pair: pair[0]):
+        if entry.seen is Seen.STRICT and entry.required and entry.digests and entry.digests.names:
+            yield key, entry
+
+
+def _has_truth(proven: KubeObjectsDrill) -> bool:
+    return proven.truth is not None and next(_strict(proven.truth), None) is not None
+
+
+def _one_more(key: ObjectKey, entry: Entry) -> tuple[ObjectKey, Entry]:
+    return key._replace(name=_PLANTED_NAME), entry
+
+
+def _another_content(key: ObjectKey, entry: Entry) -> tuple[ObjectKey, Entry]:
+    held = entry.digests
+    if held is None:
+        raise ValueError(f"{key} has no digests")
+    digests = Digests(_flipped(held.whole), held.names, _flipped(held.parts))
+    return key, replace(entry, digests=digests)
+
+
+def _flipped(digest: bytes) -> bytes:
+    return bytes(one ^ 0xFF for one in digest)
 
 
 CONTROLS: tuple[Control, ...] = (
@@ -122,7 +171,16 @@ CONTROLS: tuple[Control, ...] = (
             _changed_copy),
     Control("added-copy", "one object more is seen among the restored", Reason.OBJECT_ADDED,
             _added_copy),
+    Control("truth-lost-object", "one object more is said to have been there at the backup",
+            Reason.OBJECT_LOST, _in_truth(_one_more), _has_truth),
+    Control("truth-changed-object", "one object is said to have been another at the backup",
+            Reason.OBJECT_DIFFERS, _in_truth(_another_content), _has_truth),
 )  # fmt: skip
+
+
+def applicable(proven: KubeObjectsDrill) -> list[Control]:
+    """The controls for which the site has something to plant the fault in."""
+    return [one for one in CONTROLS if one.applies(proven)]
 
 
 def choose(
@@ -130,11 +188,12 @@ def choose(
     payload: KubeObjectsPayload,
     make: Make,
     *,
+    proven: KubeObjectsDrill,
     earlier: int,
     today: datetime.date,
 ) -> Planted | None:
-    """The control of that name, or the one whose turn it is."""
-    named = [one for one in CONTROLS if wanted in (ROTATE, one.name)]
+    """The control of that name, or the one whose turn it is, if it has a place in this site."""
+    named = [one for one in applicable(proven) if wanted in (ROTATE, one.name)]
     control = next_in_turn(named, earlier, today)
     return None if control is None else planted(control, payload, make)
 

@@ -1,7 +1,8 @@
 """The drill of layer `kube-objects`.
 
 find      the cluster's identity, the restore point, the archive out of the store, its age
-witness   the backup against the live cluster: is everything in it, is it as it is there
+witness   the backup against the live cluster, and against the lists that were recorded around it
+          where there are any: is everything in it, is it as it is or was there
 prepare   sandboxes with a closed network, and the rules that hold workloads at zero
 restore   Velero's restore into the sandboxes, timed against the RTO, and what Velero says of it
 compare   the restored copy against the backup, field by field
@@ -17,14 +18,15 @@ from drills.aside import is_own
 from drills.backup.course import Course, Found
 from drills.backup.stops import reading, stopped
 from drills.frame import Clock, NotCompared, Phase, Record
-from drills.kube_objects import changes, findings
+from drills.kube_objects import changes, findings, recorded_truth
 from drills.kube_objects.payload import KubeObjectsPayload
 from drills.objects.against_copy import CopyComparison, CopyIndex
 from drills.objects.against_live import LiveComparison
+from drills.objects.against_truth import TruthComparison
 from drills.objects.keys import ObjectKey, key_of
 from drills.objects.normal_form import Restoration
 from drills.objects.scope import LISTED_VERBS, Membership, scope_of
-from drills.objects.truth import new_salt
+from drills.objects.truth import Truth, new_salt
 from drills.sandbox.plan import Plan, plan
 from drills.sandbox.wish import PlanError, Wish
 from drills.verdict import Check, Reason
@@ -40,18 +42,20 @@ class Lens:
     """What the drill sees of both sides; a control puts one before it that lies.
 
     `saved`: the archive's objects. `copies`: the restored ones, and the index they are held
-    against.
+    against. `truth`: what was recorded around the backup.
     """
 
     saved: Callable[[Pairs], Pairs] = lambda pairs: pairs
     copies: Callable[[Pairs, CopyIndex], Pairs] = lambda pairs, _index: pairs
+    truth: Callable[[Truth], Truth] = lambda truth: truth
 
 
 class KubeObjectsDrill:
     """One run. `restores`: without, the backup is only compared with the cluster, and nothing is
-    made there."""
+    made there. `truth`: what was recorded around the restore point, None if nothing usable was."""
 
     layer = "kube-objects"
+    truth: Truth | None = None
 
     def __init__(
         self,
@@ -74,6 +78,11 @@ class KubeObjectsDrill:
         return self._found.point.name
 
     @property
+    def restored_namespaces(self) -> list[str]:
+        """Those that came back aside, as their sources are called."""
+        return sorted(self._plan.mapping)
+
+    @property
     def clock(self) -> Clock:
         return self.course.clock
 
@@ -92,7 +101,7 @@ class KubeObjectsDrill:
         return (Phase("clean up", self.course.clean_up),)
 
     def versions(self) -> Mapping[str, str]:
-        return {"drill": "kube-objects/1"}
+        return {"drill": "kube-objects/2"}
 
     # A phase that fails ends the drill, so what an earlier one sets is there for every later one.
     _found: Found
@@ -113,8 +122,11 @@ class KubeObjectsDrill:
         self._served = discover(client)
         membership = Membership(scope_of(self._found.backup.get("spec") or {}), namespaces)
         comparison = LiveComparison(membership, self._found.point.started, new_salt())
+        recorded = self._against_truth(record)
         for key, content in self._objects():
             comparison.saved(key, content)
+            if recorded is not None:
+                recorded.take(key, content)
         for key, content in self._live(record, [name(one) for one in namespaces]):
             comparison.live(key, content)
         found = comparison.result()
@@ -124,7 +136,20 @@ class KubeObjectsDrill:
                 Check("cluster", f"API {silent}", "answers", "does not answer",
                       Reason.CLUSTER_UNREACHABLE)
             )  # fmt: skip
-        return f"{found.count} objects as in the cluster, {len(found.findings)} findings"
+        told = f"{found.count} objects as in the cluster, {len(found.findings)} findings"
+        if recorded is None:
+            return f"{told}; nothing was recorded around the backup"
+        kept = recorded.result()
+        findings.take(record, kept)
+        return f"{told}; {kept.count} as recorded, {len(kept.findings)} findings"
+
+    def _against_truth(self, record: Record) -> TruthComparison | None:
+        uid = self.course.payload.cluster.uid
+        truth = recorded_truth.usable(record, self.course.truths, self._found.point, uid)
+        if truth is None:
+            return None
+        self.truth = truth
+        return TruthComparison(self._lens.truth(truth))
 
     def _live(self, record: Record, namespaces: Sequence[str]) -> Pairs:
         """Every live object of kinds that a backup can hold, each once."""

@@ -11,11 +11,12 @@ from drills.damaged.faults import OBJECT_FAULTS
 from drills.damaged.point import Wanted
 from drills.evidence import earlier_receipts
 from drills.frame import Clock, Progress, Record
-from drills.kube_objects.controls import CONTROLS, choose, planted
+from drills.kube_objects.controls import CONTROLS, applicable, choose, planted
 from drills.kube_objects.drill import KubeObjectsDrill
 from drills.kube_objects.payload import KubeObjectsPayload
 from drills.payload import parse
 from drills.run import Kept, Ready, ReadyControls, run_drill
+from drills.surroundings.controls import in_surroundings, sweep
 
 
 def ready(text: str) -> Ready:
@@ -42,7 +43,8 @@ def run_kube_objects(
     def control(_record: Record) -> Planted | None:
         return choose(
             payload.control, payload, lambda other: opened(other, clock, _silent, directory),
-            earlier=earlier_receipts(directory, payload.layer), today=clock.now().date(),
+            proven=drill, earlier=earlier_receipts(directory, payload.layer),
+            today=clock.now().date(),
         )  # fmt: skip
 
     return run_drill(drill, payload, clock, progress, directory=directory, control=control)
@@ -58,6 +60,7 @@ def run_controls(payload: KubeObjectsPayload, clock: Clock, progress: Progress) 
     def make(other: KubeObjectsPayload) -> KubeObjectsDrill:
         return opened(other, clock, _silent, nowhere)
 
+    sweep(payload, clock, progress)
     drill = make(payload)
     twin = judgement_of(drill, clock)
     return score(twin, _all_controls(payload, drill, make, progress), progress)
@@ -70,9 +73,12 @@ def _all_controls(
     progress: Progress,
 ) -> Iterator[Planted]:
     """Asked for its first only when the drill is proven."""
-    yield from (planted(control, payload, make) for control in CONTROLS)
-    wanted = Wanted(source_of(payload, proven.point), like=payload.velero.location, namespaces=())
+    yield from (planted(control, payload, make) for control in applicable(proven))
+    wanted = Wanted(
+        source_of(payload, proven.point), payload.velero.location, (), proven.restored_namespaces
+    )
     yield from on_copies(payload, OBJECT_FAULTS, wanted, make, progress)
+    yield from in_surroundings(payload, make, proven.clock, progress)
 
 
 def _silent(_line: str) -> None:

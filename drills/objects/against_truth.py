@@ -77,7 +77,8 @@ class TruthComparison:
             else:
                 skipped.add(key, _why_absent(entry))
         for one in self._truth.left_out:
-            skipped.add_count(one.what, f"out of the backup's scope: {one.why}", one.count)
+            why = f"out of the backup's scope: {one.why}" if one.count else one.why
+            skipped.add_count(one.what, why, one.count)
         self._left = {}
         return Comparison(
             Sides.TRUTH_BACKUP, in_order(findings), dict(sorted(self._compared.items())),

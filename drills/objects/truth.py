@@ -79,7 +79,10 @@ class Head:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Objects of one kind that the backup should not hold, and why."""
+    """Objects of one kind that the backup should not hold, and why.
+
+    `count` 0: nothing of it could be listed, so that nothing is known of it.
+    """
 
     what: str
     why: str
@@ -130,13 +133,11 @@ def record(before: Listed, after: Listed, membership: Membership, head: Head) ->
         RecordError: an object has no kind, apiVersion, uid or resourceVersion.
         NotJSONError: an object is no JSON.
     """
-    recorder = _Recorder(membership, head.salt)
-    for key, content in before:
-        recorder.take_before(key, content)
-    recorder.require_related()
+    recorder = Recorder(membership, head.salt)
+    recorder.take_all_before(before)
     for key, content in after:
         recorder.take_after(key, content)
-    return Truth(head, recorder.entries, recorder.left_out())
+    return recorder.truth(head)
 
 
 def digests_of(key: ObjectKey, content: Mapping[str, object], salt: bytes) -> Digests:
@@ -167,8 +168,11 @@ def encloses(head: Head, began: datetime.datetime, ended: datetime.datetime) -> 
     return ""
 
 
-class _Recorder:
-    """A record in the making."""
+class Recorder:
+    """A record in the making: all of the first list, then all of the second, then the truth.
+
+    Memory holds digests and no content. The methods raise what `record` raises.
+    """
 
     def __init__(self, membership: Membership, salt: bytes) -> None:
         self.entries: dict[ObjectKey, Entry] = {}
@@ -182,7 +186,12 @@ class _Recorder:
         self._namespaces: set[str] = set()
         self._kinds: set[str] = set()
 
-    def take_before(self, key: ObjectKey, content: Mapping[str, object]) -> None:
+    def take_all_before(self, before: Listed) -> None:
+        for key, content in before:
+            self._take_before(key, content)
+        self._require_related()
+
+    def _take_before(self, key: ObjectKey, content: Mapping[str, object]) -> None:
         decision = self._membership.decide(key, content)
         if decision.inclusion is Inclusion.OUT:
             self._left_out[key.resource, decision.why] += 1
@@ -204,7 +213,7 @@ class _Recorder:
         if brought_by := bound(key, content):
             self._brought_by[key] = brought_by
 
-    def require_related(self) -> None:
+    def _require_related(self) -> None:
         """Makes required what something required brings along."""
         begun = (
             key
@@ -238,9 +247,15 @@ class _Recorder:
         elif content.keys() - _NOT_CONTENT:
             entry.digests_after = self._digests(key, content)
 
-    def left_out(self) -> tuple[LeftOut, ...]:
+    def leave_out(self, what: str, why: str) -> None:
+        """Notes something of which nothing could be listed."""
+        self._left_out[what, why] += 0
+
+    def truth(self, head: Head) -> Truth:
+        """The record of both lists. `head.salt` is the one it was made with."""
         counted = sorted(self._left_out.items())
-        return tuple(LeftOut(what, why, count) for (what, why), count in counted)
+        left_out = tuple(LeftOut(what, why, count) for (what, why), count in counted)
+        return Truth(head, self.entries, left_out)
 
     def _digests(self, key: ObjectKey, content: Mapping[str, object]) -> Digests:
         return digests_of(key, self._stripper.stripped(key.resource, content), self._salt)

@@ -1,16 +1,14 @@
 """The commands that ask something of a running Velero, for Command resources and by hand.
 
-    python -m kube.velero available      every location was checked and found available, and the
-                                         server has its plugins
-    python -m kube.velero enabled        every schedule is accepted
-    python -m kube.velero first-backup   one completed backup of a schedule; made if there is none
-    python -m kube.velero leave          what must go before Velero goes
+    python -m kube.velero available   every location was checked and found available, and the
+                                      server has its plugins
+    python -m kube.velero enabled     every schedule is accepted
+    python -m kube.velero leave       what must go before Velero goes
 
 Each reads one JSON request on stdin (kube/velero/request.py). Exit codes: 0 done, 1 not so, or the
 cluster is not reached, 2 bad input.
 """
 
-import datetime
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -19,15 +17,14 @@ from kube.client import Clock, connect
 from kube.errors import Cause, ClusterError
 from kube.payload import PayloadError, read
 from kube.velero.api import Velero, VeleroError
-from kube.velero.backups import first_backup
 from kube.velero.leaving import leave
 from kube.velero.locations import remove_former_secrets, wait_available
-from kube.velero.request import Available, Enabled, FirstBackup, Leave, Request
+from kube.velero.request import Available, Enabled, Leave, Request
 from kube.velero.schedules import wait_enabled
 from kube.velero.server import check_plugins
 from kube.writer import open_writer
 
-USAGE = "usage: python -m kube.velero available | enabled | first-backup | leave < request.json"
+USAGE = "usage: python -m kube.velero available | enabled | leave < request.json"
 
 
 def _say(line: str) -> None:
@@ -56,15 +53,6 @@ def _enabled(text: str) -> dict[str, object]:
     return {"schedules": list(request.schedules)}
 
 
-def _first_backup(text: str) -> dict[str, object]:
-    request = read(FirstBackup, text)
-    now = datetime.datetime.now(datetime.UTC)
-    velero = _open(request)
-    return first_backup(
-        velero, request.schedule, request.labels, seconds=request.seconds, now=now, say=_say
-    )
-
-
 def _leave(text: str) -> dict[str, object]:
     request = read(Leave, text)
     leave(
@@ -80,7 +68,6 @@ def _leave(text: str) -> dict[str, object]:
 COMMANDS: dict[str, Callable[[str], dict[str, object]]] = {
     "available": _available,
     "enabled": _enabled,
-    "first-backup": _first_backup,
     "leave": _leave,
 }
 

@@ -1,4 +1,4 @@
-"""One backup now, as `velero backup create --from-schedule` makes it, unless there is one."""
+"""One backup now, as `velero backup create --from-schedule` makes it: begun, and waited for."""
 
 import datetime
 from collections.abc import Callable, Mapping
@@ -21,6 +21,8 @@ from kube.waiting import TimeoutPassedError, until
 from kube.writer import ExistsError
 
 Say = Callable[[str], None]
+# How long an API server that is just away is waited for.
+BEGIN_SECONDS = 180.0
 
 
 def from_schedule(schedule: Object, now: datetime.datetime) -> dict[str, Any]:
@@ -43,50 +45,42 @@ def matching(backups: list[dict[str, Any]], wanted: Mapping[str, str]) -> list[d
     return sorted(found, key=lambda one: str(one["metadata"].get("creationTimestamp")))
 
 
-def first_backup(
-    velero: Velero,
-    schedule: str,
-    wanted: Mapping[str, str],
-    *,
-    seconds: float,
-    now: datetime.datetime,
-    say: Say,
-) -> dict[str, object]:
-    """A completed backup of the schedule with the labels: name, phase, items.
-
-    One that is there is not repeated; one that an interrupted run began is waited for.
+def begin(velero: Velero, content: Object) -> dict[str, Any]:
+    """Makes the Backup `content`; returns it as the server holds it.
 
     Raises:
-        VeleroError: the backup did not complete.
-        ClusterError: the cluster refuses.
+        VeleroError: there is one of that name, which somebody else made.
+        ClusterError: the cluster refuses, or stays away.
     """
-    asked = {**wanted, SCHEDULE_LABEL: schedule}
+    path, asked = velero.path("backups", name(content)), False
 
-    def begin() -> dict[str, Any]:
-        there = matching(velero.client.list(velero.collection("backups")), asked)
-        completed = [one for one in there if phase(one) == "Completed"]
-        running = [one for one in there if phase(one) not in ENDED]
-        if completed or running:
-            return (completed or running)[-1]
-        held = velero.client.get(velero.path("schedules", schedule))
-        content = from_schedule(held, now)
+    def made() -> dict[str, Any]:
+        nonlocal asked
+        again, asked = asked, True
         try:
             return velero.writer.create(velero.collection("backups"), content)
         except ExistsError:
-            return content
+            if again:  # the answer to the first request was lost
+                return velero.client.get(path)
+            raise VeleroError(
+                f"backup {name(content)} is there already: somebody began one of this schedule in "
+                "the same second; run this again"
+            ) from None
 
     try:
-        chosen = name(until(begin, velero.clock, seconds))
-        return _summary(_wait(velero, chosen, seconds, say))
+        return until(made, velero.clock, BEGIN_SECONDS, passing=RETRIED)
     except TimeoutPassedError as error:
         said = f": {error.last}" if error.last else ""
-        raise VeleroError(
-            f"a backup of schedule {schedule} did not end within {seconds:.0f} s{said}; it goes on "
-            "in the cluster (velero backup get), and the next `up` waits for it"
-        ) from None
+        raise VeleroError(f"backup {name(content)} cannot be begun{said}; run this again") from None
 
 
-def _wait(velero: Velero, chosen: str, seconds: float, say: Say) -> dict[str, Any]:
+def wait_ended(velero: Velero, chosen: str, seconds: float, say: Say) -> dict[str, Any]:
+    """The backup when it has ended, however it did; `say` hears how it goes on.
+
+    Raises:
+        VeleroError: it does not end within `seconds`, or somebody deleted it.
+        ClusterError: the cluster refuses.
+    """
     last = ""
 
     def ended() -> dict[str, Any] | None:
@@ -99,14 +93,23 @@ def _wait(velero: Velero, chosen: str, seconds: float, say: Say) -> dict[str, An
         return found if phase(found) in ENDED else None
 
     try:
-        found = until(ended, velero.clock, seconds, passing=RETRIED)
+        return until(ended, velero.clock, seconds, passing=RETRIED)
     except ClusterError as error:
         if error.cause is Cause.MISSING:
-            raise VeleroError(f"backup {chosen} was deleted while it ran; run `up` again") from None
+            raise VeleroError(f"backup {chosen} was deleted while it ran; run this again") from None
         raise
+    except TimeoutPassedError as error:
+        said = f": {error.last}" if error.last else ""
+        raise VeleroError(
+            f"backup {chosen} did not end within {seconds:.0f} s{said}; it goes on in the cluster "
+            "(velero backup get), and who runs this again waits for it"
+        ) from None
+
+
+def check_completed(found: Object) -> None:
+    """Raises VeleroError if a backup that ended did not end as Completed."""
     if phase(found) != "Completed":
         raise VeleroError(_failure(found))
-    return found
 
 
 def _progress(found: Object) -> str:
@@ -123,11 +126,12 @@ def _failure(found: Object) -> str:
     counts = f"{held.get('errors', 0)} errors, {held.get('warnings', 0)} warnings"
     return (
         f"backup {name(found)} ended as {phase(found)} ({reason or counts}); read "
-        f"`velero backup logs {name(found)}`, and run `up` again when that is put right"
+        f"`velero backup logs {name(found)}`, and run this again when that is put right"
     )
 
 
-def _summary(found: Object) -> dict[str, object]:
+def summary(found: Object) -> dict[str, object]:
+    """A backup in a few words, as plain data."""
     held = status(found)
     progress = held.get("progress") or {}
     return {

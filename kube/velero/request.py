@@ -44,13 +44,6 @@ class Enabled(Request):
     schedules: tuple[ObjectName, ...]
 
 
-class FirstBackup(Request):
-    """`labels`: those by which a backup of today's template is known."""
-
-    schedule: ObjectName
-    labels: dict[str, str]
-
-
 class Leave(Request):
     """The locations to leave. `restores`: remove the records of all restores as well."""
 

@@ -118,6 +118,7 @@ def test_the_payload_of_objects_is_one_that_the_drill_reads(both: list[Registere
     assert (payload.restore_point, payload.control, payload.on_red) == ("latest", "rotate", "fail")
     assert given["limits"] == {
         "rtoSeconds": 600, "rpoSeconds": 25 * 3600, "restoreSeconds": 900, "drillSeconds": 3600,
+        "backupSeconds": 3600,
     }  # fmt: skip
 
 
@@ -151,6 +152,8 @@ def test_the_payload_of_volumes_adds_what_reads_them_and_what_is_held_against_th
         "canary": None,
         "exceptions": [{"namespace": "cache-*", "claim": "", "why": "it is made anew"}],
         "checks": checks,
+        "checksNeedClosedNetwork": True,
+        "dnsNetworks": [],
     }  # fmt: skip
     assert (given["onRed"], shared["onRed"]) == ("warn", "fail")
     assert given["restorePoint"] == {"age": "48h"}

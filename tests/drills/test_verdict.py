@@ -87,7 +87,8 @@ def test_only_what_says_nothing_about_the_backup_is_unproven() -> None:
     assert unproven == {
         Reason.DRILL_FAILED, Reason.STORE_UNREACHABLE, Reason.CLUSTER_UNREACHABLE,
         Reason.STORE_UNHEALTHY, Reason.TARGET_REFUSED, Reason.NOTHING_TO_CHECK,
-        Reason.RESTORE_POINT_MISSING, Reason.RESTORE_POINT_UNFINISHED, Reason.EVIDENCE_UNWRITABLE,
+        Reason.RESTORE_POINT_MISSING, Reason.RESTORE_POINT_UNFINISHED, Reason.TRUTH_UNUSABLE,
+        Reason.EVIDENCE_UNWRITABLE,
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pulumi.runtime import mocks
 from pulumi.runtime import settings as runtime
 
 from components.cluster import Cluster, ClusterArgs, SeenCluster
+from components.drills import FirstBackup
 from components.object_store.access import ClientAccess
 from components.object_store.endpoint import StoreEndpoint
 from components.recorded import Recorded
@@ -43,6 +44,18 @@ def _arguments(settings: VeleroSettings, more: dict[str, Any]) -> VeleroArgs:
         root_password=pulumi.Output.secret("SENTINEL-root-password"),
         names=["store1"],
     )
+    evidence = ClientAccess(
+        "evidence", "evidence", "dev-evidence", "receipts/", 1, keep_previous=False
+    )
+    first = FirstBackup(
+        site=SITE,
+        endpoint=endpoint,
+        clients={"evidence": evidence},
+        credentials={name: pulumi.Output.secret(PAIR) for name in ("drill", "evidence")},
+        kubeconfig=KUBECONFIG,
+        cluster_uid=UID,
+        velero=settings,
+    )
     given = {
         "client": ClientAccess("velero", "velero", "dev-velero", "", 1, keep_previous=False),
         "csi": False,
@@ -57,6 +70,7 @@ def _arguments(settings: VeleroSettings, more: dict[str, Any]) -> VeleroArgs:
         credential=pulumi.Output.secret(PAIR),
         evidence_bucket="dev-evidence",
         escrow_passphrase="SENTINEL-passphrase",
+        first=first,
         **given,
     )
 

@@ -7,10 +7,13 @@ import pytest
 
 from components.object_store.access import ClientAccess
 from components.velero import credentials
+from drills.backup.order import BackupOrder
 from tests.components.velero.sites import (
     KUBECONFIG,
     PAIR,
     PASSWORD,
+    SITE,
+    UID,
     depends,
     named,
     record,
@@ -95,7 +98,7 @@ def test_a_secret_stands_only_where_it_is_marked(site: list[Registered]) -> None
 
 def test_every_command_takes_the_kubeconfig_by_stdin(site: list[Registered]) -> None:
     asking = [one for one in site if "kube.velero" in json.dumps(one.inputs)]
-    assert len(asking) == 4
+    assert len(asking) == 3
     for one in asking:
         request = json.loads(one.inputs["stdin"])
         assert request["kubeconfig"] == KUBECONFIG.text
@@ -170,6 +173,22 @@ def test_the_first_backup_belongs_to_the_template_and_not_to_the_hour() -> None:
     assert asked() != asked(includedNamespaces=["app"])
     without = record(velero_settings(schedules={"daily": DAILY}, firstBackup="off"))
     assert "velero-first-backup" not in {one.name for one in without}
+
+
+def test_the_order_for_the_first_backup_is_one_that_is_understood() -> None:
+    settings = velero_settings(schedules={"daily": DAILY}, firstBackupSeconds=120)
+    first = named(record(settings), "velero-first-backup")
+    assert first.inputs["create"] == "sh ./run.sh drills first-backup"
+    assert "stdin" in first.secret_inputs
+    order = BackupOrder.model_validate_json(first.inputs["stdin"])
+    assert (order.schedule, order.namespace, order.seconds) == ("daily", "velero", 120)
+    assert (order.site, order.cluster.uid) == (SITE, UID)
+    assert order.cluster.kubeconfig.get_secret_value() == KUBECONFIG.text
+    assert [client.name for client in order.clients] == ["drill", "evidence"]
+    assert order.evidence is not None
+    assert (order.evidence.bucket, order.evidence.prefix) == ("dev-evidence", "receipts/")
+    clear = [first.inputs["create"], first.inputs["triggers"]]
+    assert "SENTINEL" not in json.dumps(clear)
 
 
 def test_velero_without_schedules_is_gated_all_the_same() -> None:

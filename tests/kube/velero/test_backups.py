@@ -1,13 +1,23 @@
-"""One backup of today's template: made once, waited for, and never repeated."""
+"""One backup by a schedule's template: made once, waited for, and told when it fails."""
 
 import datetime
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from kube.errors import Cause, ClusterError
 from kube.velero.api import Velero, VeleroError
-from kube.velero.backups import first_backup, from_schedule
+from kube.velero.backups import (
+    begin,
+    check_completed,
+    from_schedule,
+    matching,
+    summary,
+    wait_ended,
+)
+from kube.writer import Writer
 from tests.kube.velero.conftest import Hands
 
 pytestmark = pytest.mark.tools
@@ -16,40 +26,26 @@ NOW = datetime.datetime(2026, 11, 21, 12, 0, 1, tzinfo=datetime.UTC)
 LABELS = {"backstop-template": "0f9957d513868bc8"}
 NAME = "daily-20261121120001"
 TEMPLATE = {"ttl": "720h0m0s", "includedNamespaces": ["app"], "metadata": {"labels": LABELS}}
-
-
-@pytest.fixture
-def schedule(hands: Hands) -> dict[str, Any]:
-    return hands.make(
-        "schedules", "Schedule", "daily",
-        metadata={"labels": {"tool": "x"}, "annotations": {"a": "b"}},
-        spec={"schedule": "0 2 * * *", "template": TEMPLATE},
-    )  # fmt: skip
+SCHEDULE: dict[str, Any] = {
+    "metadata": {"name": "daily", "namespace": "velero", "labels": {"tool": "x"}},
+    "spec": {"template": TEMPLATE},
+}
 
 
 def run(velero: Velero, said: list[str] | None = None, seconds: float = 60) -> dict[str, object]:
     say = (said if said is not None else []).append
-    return first_backup(velero, "daily", LABELS, seconds=seconds, now=NOW, say=say)
+    made = begin(velero, from_schedule(SCHEDULE, NOW))
+    found = wait_ended(velero, made["metadata"]["name"], seconds, say)
+    check_completed(found)
+    return summary(found)
 
 
 def ends(hands: Hands, phase: str, name: str = NAME, **status: Any) -> Any:
     return lambda: hands.answer("backups", name, phase=phase, **status)
 
 
-def backup(hands: Hands, name: str, phase: str, **labels: str) -> None:
-    held = {"velero.io/schedule-name": "daily", **LABELS, **labels}
-    hands.make("backups", "Backup", name, metadata={"labels": held}, spec=TEMPLATE)
-    hands.answer("backups", name, phase=phase)
-
-
 def test_it_is_named_and_labelled_as_veleros_own_command_does() -> None:
-    made = from_schedule(
-        {
-            "metadata": {"name": "daily", "namespace": "velero", "labels": {"tool": "x"}},
-            "spec": {"template": TEMPLATE},
-        },
-        NOW,
-    )
+    made = from_schedule(SCHEDULE, NOW)
     assert made["metadata"] == {
         "name": NAME,
         "namespace": "velero",
@@ -66,7 +62,19 @@ def test_without_labels_in_the_template_the_schedules_are_taken() -> None:
     assert made["metadata"]["labels"] == {"a": "b", "velero.io/schedule-name": "d"}
 
 
-@pytest.mark.usefixtures("schedule")
+def test_those_of_a_template_are_told_from_others_and_come_in_order() -> None:
+    def made(name: str, created: str, **labels: str) -> dict[str, Any]:
+        return {"metadata": {"name": name, "creationTimestamp": created, "labels": labels}}
+
+    there = [
+        made("late", "2026-11-21T12:00:00Z", a="1", b="2"),
+        made("early", "2026-11-20T12:00:00Z", a="1"),
+        made("other", "2026-11-20T12:00:00Z", a="2"),
+        {"metadata": {"name": "bare"}},
+    ]
+    assert [one["metadata"]["name"] for one in matching(there, {"a": "1"})] == ["early", "late"]
+
+
 def test_it_is_made_and_waited_for(velero: Velero, hands: Hands) -> None:
     said: list[str] = []
     hands.deeds = [
@@ -82,45 +90,37 @@ def test_it_is_made_and_waited_for(velero: Velero, hands: Hands) -> None:
     ]
     (made,) = hands.there("backups")
     assert made["spec"]["includedNamespaces"] == ["app"]
+    assert json.loads(json.dumps(found)) == found
 
 
-@pytest.mark.usefixtures("schedule")
-def test_one_of_this_template_is_not_repeated(velero: Velero, hands: Hands) -> None:
-    backup(hands, "daily-20261120020000", "Completed")
-    assert run(velero)["backup"] == "daily-20261120020000"
-    assert len(hands.there("backups")) == 1
+def test_one_of_somebody_else_is_not_taken_for_ours(velero: Velero, hands: Hands) -> None:
+    hands.make("backups", "Backup", NAME, spec=TEMPLATE)
+    with pytest.raises(VeleroError, match=f"{NAME} is there already: somebody began one"):
+        begin(velero, from_schedule(SCHEDULE, NOW))
 
 
-@pytest.mark.usefixtures("schedule")
-@pytest.mark.parametrize(
-    ("phase", "labels"),
-    [
-        ("Completed", {"backstop-template": "an-older-one"}),
-        ("Completed", {"velero.io/schedule-name": "another"}),
-        ("PartiallyFailed", {}),
-        ("Failed", {}),
-    ],
-)
-def test_another_one_does_not_count(
-    velero: Velero, hands: Hands, phase: str, labels: dict[str, str]
-) -> None:
-    backup(hands, "daily-20261120020000", phase, **labels)
-    hands.deeds = [ends(hands, "Completed")]
-    assert run(velero)["backup"] == NAME
+class LostAnswer(Writer):
+    """Makes what it is asked for, and says once that the connection broke."""
+
+    def __init__(self, real: Writer) -> None:
+        self._real, self.calls = real, 0
+
+    def create(self, path: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        self.calls += 1
+        made = self._real.create(path, content)
+        if self.calls == 1:
+            raise ClusterError(Cause.UNREACHABLE, "the connection broke")
+        return made
 
 
-@pytest.mark.usefixtures("schedule")
-@pytest.mark.parametrize("phase", ["New", "Queued", "InProgress", "WaitingForPluginOperations"])
-def test_one_that_an_interrupted_run_began_is_waited_for(
-    velero: Velero, hands: Hands, phase: str
-) -> None:
-    backup(hands, "daily-20261121110000", phase)
-    hands.deeds = [ends(hands, "Completed", "daily-20261121110000")]
-    assert run(velero)["backup"] == "daily-20261121110000"
-    assert len(hands.there("backups")) == 1
+def test_one_whose_answer_was_lost_is_ours(velero: Velero, hands: Hands) -> None:
+    writer = LostAnswer(velero.writer)
+    flaky = Velero(velero.client, writer, velero.namespace, velero.clock)
+    made = begin(flaky, from_schedule(SCHEDULE, NOW))
+    assert writer.calls == 2
+    assert [one["metadata"]["uid"] for one in hands.there("backups")] == [made["metadata"]["uid"]]
 
 
-@pytest.mark.usefixtures("schedule")
 @pytest.mark.parametrize(
     ("status", "said"),
     [
@@ -141,22 +141,13 @@ def test_one_that_did_not_complete_is_told(
     assert f"velero backup logs {NAME}" in str(caught.value)
 
 
-@pytest.mark.usefixtures("schedule")
 def test_one_that_takes_too_long_goes_on(velero: Velero, hands: Hands) -> None:
     with pytest.raises(VeleroError, match="did not end within 10 s"):
         run(velero, seconds=10)
     assert len(hands.there("backups")) == 1
 
 
-@pytest.mark.usefixtures("schedule")
 def test_one_that_somebody_deletes_is_told(velero: Velero, hands: Hands) -> None:
     hands.deeds = [lambda: hands.api.request("DELETE", hands.path("backups", NAME))]
     with pytest.raises(VeleroError, match="was deleted while it ran"):
         run(velero)
-
-
-def test_the_summary_is_plain_data(velero: Velero, hands: Hands) -> None:
-    hands.make("schedules", "Schedule", "daily",
-               spec={"schedule": "0 2 * * *", "template": TEMPLATE})  # fmt: skip
-    backup(hands, "daily-20261120020000", "Completed")
-    assert json.loads(json.dumps(run(velero)))["phase"] == "Completed"
