@@ -12,10 +12,11 @@ from typing import Generic, TypeVar
 
 from drills import listing, points, rto
 from drills.aside import Aside, RefusedError
-from drills.backup import words
+from drills.backup import location, truths, words
 from drills.backup.archive import Archive, Overview, Reader
 from drills.backup.payload import READER, BackupPayload
 from drills.backup.stops import stopped
+from drills.backup.truths import Truths
 from drills.frame import Clock, NotCompared, Progress, Record, RestorePoint, StopDrillError
 from drills.rotation import Trial
 from drills.sandbox import fence, safety
@@ -25,7 +26,8 @@ from drills.verdict import Check, Reason
 from kube.client import Clock as KubeClock
 from kube.client import connect
 from kube.facts import cluster_uid
-from kube.velero.api import Object, Velero, name, phase, status
+from kube.kubeconfig import Kubeconfig
+from kube.velero.api import Object, Velero, moment, name, status
 from kube.velero.restores import Outcome, RestoreResult
 from kube.writer import open_writer
 
@@ -49,8 +51,8 @@ class Found:
 class Course(Generic[AnyPayload]):
     """`velero` and `reader` are the edges, passed in so that a test or a control can replace them.
 
-    `trials`: earlier drills of this site's restore points, for the rotation. `spans`: what a
-    restore in need would do as well, and when.
+    `truths`: what was recorded around backups. `trials`: earlier drills of this site's restore
+    points, for the rotation. `spans`: what a restore in need would do as well, and when.
     """
 
     payload: AnyPayload
@@ -59,6 +61,7 @@ class Course(Generic[AnyPayload]):
     velero: Velero
     reader: Reader
     aside: Aside
+    truths: Truths
     trials: Sequence[Trial] = ()
     spans: list[rto.Span] = field(default_factory=list)
     _identified: bool = False
@@ -95,17 +98,12 @@ class Course(Generic[AnyPayload]):
         return Found(point, backup, archive, overview)
 
     def _check_location(self, record: Record) -> None:
-        place = self.payload.velero
-        found = self.velero.client.get(self.velero.path("backupstoragelocations", place.location))
-        said = str(status(found).get("message") or "no reason given")
-        ok = phase(found) == "Available"
-        observed = "Available" if ok else f"{phase(found) or 'not checked yet'}: {said}"
-        reason = None if ok else Reason.STORE_UNREACHABLE
-        record.checks.append(
-            Check("velero", f"location {place.location}", "Available", observed, reason)
-        )
-        if not ok:
-            raise StopDrillError(f"location {place.location} is {observed}")
+        called = self.payload.velero.location
+        found = self.velero.client.get(self.velero.path("backupstoragelocations", called))
+        check = location.check(found, called)
+        record.checks.append(check)
+        if not check.ok:
+            raise StopDrillError(f"location {called} is {check.observed}")
 
     def _choose(self, record: Record) -> tuple[points.Point, Object]:
         backups = self.velero.client.list(self.velero.collection("backups"))
@@ -138,7 +136,7 @@ class Course(Generic[AnyPayload]):
 
     def prepare(self, record: Record, plan: Plan, *, readers: int = 0) -> None:
         """Makes the sandboxes. Raises StopDrillError, ClusterError."""
-        began = self.clock.monotonic()
+        began, before = self.clock.monotonic(), self.clock.now()
         try:
             self.aside.prepare(plan, readers=readers)
         except RefusedError as error:
@@ -150,7 +148,28 @@ class Course(Generic[AnyPayload]):
             NotCompared(f"{one.what} (restored copy)", one.count, one.why)
             for one in plan.not_restored
         ]
+        self._check_clock(record, plan, before, self.clock.now())
         self._tell_of_network(record, len(plan.mapping))
+
+    def _check_clock(
+        self, record: Record, plan: Plan, before: datetime.datetime, after: datetime.datetime
+    ) -> None:
+        """This machine's clock against the cluster's: by it every age is told, and the RPO.
+
+        The sandboxes were made after `before`.
+        """
+        for sandbox in sorted(plan.mapping.values())[:1]:
+            found = self.velero.client.get(f"/api/v1/namespaces/{sandbox}")
+            made = moment((found.get("metadata") or {}).get("creationTimestamp"))
+            if made is None:
+                continue
+            apart = max(before - made, made - after, datetime.timedelta())
+            limit = points.AHEAD_TOLERANCE
+            record.checks.append(
+                Check("cluster", "clock", f"at most {limit.total_seconds():.0f} s apart",
+                      f"{apart.total_seconds():.0f} s apart",
+                      Reason.CLOCK_SKEW if apart > limit else None)
+            )  # fmt: skip
 
     def _tell_of_network(self, record: Record, sandboxes: int) -> None:
         client = self.velero.client
@@ -205,13 +224,7 @@ def opened(
     payload: AnyPayload, clock: Clock, progress: Progress, directory: Path
 ) -> Course[AnyPayload]:
     """A course of a fresh run, with its edges open. `directory`: earlier receipts."""
-    kubeconfig = payload.cluster.parsed()
-    velero = Velero(
-        connect(kubeconfig),
-        open_writer(kubeconfig, patience=PATIENCE_SECONDS),
-        payload.velero.namespace,
-        KubeClock(),
-    )
+    velero = open_velero(payload.cluster.parsed(), payload.velero.namespace)
     now = clock.now()
     run = Run(
         site=payload.site,
@@ -223,4 +236,11 @@ def opened(
     reader = Reader(payload.store(), payload.client(READER).credential(), payload.velero)
     aside = Aside(velero, run, clock, progress)
     trials = listing.trials(directory, payload.layer)
-    return Course(payload, clock, run, velero, reader, aside, trials)
+    recorded = truths.of_site(payload, directory)
+    return Course(payload, clock, run, velero, reader, aside, recorded, trials)
+
+
+def open_velero(kubeconfig: Kubeconfig, namespace: str) -> Velero:
+    """Velero in a cluster, with patience for an API server that restarts. Raises ClusterError."""
+    writer = open_writer(kubeconfig, patience=PATIENCE_SECONDS)
+    return Velero(connect(kubeconfig), writer, namespace, KubeClock())

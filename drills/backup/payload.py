@@ -57,7 +57,7 @@ class BackupPayload(Payload):
 
     `namespaces`: names and globs, none for all of the backup. `schedules`: those whose backups it
     chooses from, none for all of the location. `admin`: who may make a bucket for damaged copies;
-    only controls ask for it.
+    only controls ask for it. `surroundings`: controls plant faults in the live cluster as well.
     """
 
     cluster: ClusterAccess
@@ -67,6 +67,7 @@ class BackupPayload(Payload):
     schedules: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()
     admin: KeyPair | None = None
+    surroundings: bool = False
 
     @field_validator("restore_point")
     @classmethod
@@ -87,3 +88,5 @@ class BackupPayload(Payload):
         self.check()
         if self.admin is not None:
             raise PayloadError("admin: a drill takes no administrator; only `control` does")
+        if self.surroundings:
+            raise PayloadError("surroundings: a drill plants no faults; only `control` does")

@@ -5,8 +5,25 @@ Velero hands on what its plugin, the SDK or the TLS library said, so the cause i
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from kube.errors import one_line
+
+
+class Cause(StrEnum):
+    """Why Velero does not get to its bucket; OTHER: it is Velero's own matter, not the store's."""
+
+    UNREACHABLE = "unreachable"
+    TLS_UNKNOWN_AUTHORITY = "tls-unknown-authority"
+    TLS_NAME = "tls-name"
+    TLS_EXPIRED = "tls-expired"
+    KEY_UNKNOWN = "key-unknown"
+    KEY_WRONG = "key-wrong"
+    CLOCK_SKEW = "clock-skew"
+    REGION = "region"
+    BUCKET_MISSING = "bucket-missing"
+    DENIED = "denied"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -15,11 +32,12 @@ class Cure:
 
     pattern: re.Pattern[str]
     text: str
+    cause: Cause = Cause.OTHER
     lasting: bool = True
 
 
-def _cure(pattern: str, text: str, *, lasting: bool = True) -> Cure:
-    return Cure(re.compile(pattern, re.IGNORECASE), text, lasting)
+def _cure(pattern: str, text: str, cause: Cause = Cause.OTHER, *, lasting: bool = True) -> Cure:
+    return Cure(re.compile(pattern, re.IGNORECASE), text, cause, lasting)
 
 
 CURES = (
@@ -27,39 +45,51 @@ CURES = (
         "signed by unknown authority",
         "the store's certificate was signed by another CA than the one in Secret velero-store-ca; "
         "run `up` again, or correct objectStore.caCertificateFile",
+        Cause.TLS_UNKNOWN_AUTHORITY,
     ),
     _cure(
         "certificate is (valid for|not valid for)|doesn't contain any IP SANs",
         "the store's certificate does not name the address that Velero uses; add it to "
         "objectStore.certificate.names",
+        Cause.TLS_NAME,
     ),
     _cure(
         "certificate has expired or is not yet valid",
         "the store's certificate is not valid at this time; renew it on the host, or set the "
         "clocks right",
+        Cause.TLS_EXPIRED,
     ),
     _cure(
         "InvalidAccessKeyId",
         "the store does not know the access key in Velero's Secret; raise "
         "clients.velero.credentialGeneration and run `up`",
+        Cause.KEY_UNKNOWN,
     ),
     _cure(
         "SignatureDoesNotMatch",
         "the secret key in Velero's Secret is not the store's; raise "
         "clients.velero.credentialGeneration and run `up`",
+        Cause.KEY_WRONG,
     ),
     _cure(
         "RequestTimeTooSkewed",
         "the clocks of the node and of the store differ too much; synchronise both",
+        Cause.CLOCK_SKEW,
     ),
     _cure(
         "AuthorizationHeaderMalformed|InvalidRegion|region .* is wrong|PermanentRedirect",
         "the store is in another region; correct objectStore.region",
+        Cause.REGION,
     ),
-    _cure("NoSuchBucket", "the bucket does not exist; run `up` again, which makes it"),
+    _cure(
+        "NoSuchBucket",
+        "the bucket does not exist; run `up` again, which makes it",
+        Cause.BUCKET_MISSING,
+    ),
     _cure(
         "AccessDenied|Forbidden|StatusCode: 403",
         "the store denies the bucket to Velero's user; run `up` again, which attaches its policy",
+        Cause.DENIED,
     ),
     _cure(
         "invalid top-level directories",
@@ -81,12 +111,14 @@ CURES = (
     _cure(
         "no such host|server misbehaving",
         "the cluster's DNS does not know the store's name; use an address, or add the name",
+        Cause.UNREACHABLE,
         lasting=False,
     ),
     _cure(
         "connection refused|i/o timeout|no route to host|deadline exceeded|connection reset|EOF",
         "pods of the cluster do not reach the store; check its firewall (objectStore.firewall"
         ".allowFrom) and the NetworkPolicies of Velero's namespace",
+        Cause.UNREACHABLE,
         lasting=False,
     ),
 )

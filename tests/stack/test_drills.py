@@ -132,6 +132,40 @@ def test_controls_end_in_a_table_of_what_each_led_to(stage: Stage) -> None:
     ]
 
 
+MADE = {
+    "backup": "nightly-1", "phase": "Completed", "items": 40,
+    "truth": {"objects": 41, "strict": 39},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("schedules", [[], ["nightly"]])
+def test_a_backup_is_made_with_the_payload_of_the_drill_of_objects(
+    stage: Stage, schedules: list[str]
+) -> None:
+    run = FakeDrills([MADE])
+    assert operations.backup(stage.session, schedules, run) == 0
+    ((arguments, payloads),) = run.asked
+    assert arguments == ["backup", "kube-objects", *schedules]
+    assert payloads == {"kube-objects": {"layer": "kube-objects"}}
+    (said,) = stage.said
+    assert said.startswith("backup nightly-1: Completed, 40 items; its truth has 41 objects, 39 of")
+
+
+def test_what_a_backup_printed_is_given_on_for_programs(stage: Stage) -> None:
+    operations.backup(stage.session, [], FakeDrills([MADE]), as_json=True)
+    assert [json.loads(one) for one in stage.said] == [MADE]
+
+
+def test_a_backup_that_failed_passes_its_code_on(stage: Stage) -> None:
+    assert operations.backup(stage.session, [], FakeDrills(code=21)) == 21
+    assert stage.said == []
+
+
+def test_a_backup_is_of_one_schedule(stage: Stage) -> None:
+    with pytest.raises(StackError, match="name one schedule"):
+        operations.backup(stage.session, ["a", "b"], FakeDrills())
+
+
 @pytest.mark.parametrize("outputs", [{}, {"drillPayloads": {}}, {"drillPayloads": "[secret]"}])
 def test_a_stack_that_never_came_to_its_end_says_so(stage: Stage, outputs: Any) -> None:
     stage.engine.outputs = json.dumps(outputs)
@@ -154,6 +188,7 @@ def test_a_layer_that_is_not_drilled_is_named_with_those_that_are(stage: Stage) 
         (["control"], ("control", [])),
         (["store"], ("run", ["store"])),
         (["control", "store", "volumes"], ("control", ["store", "volumes"])),
+        (["backup", "nightly"], ("backup", ["nightly"])),
     ],
 )
 def test_the_first_word_may_say_what_to_do(
@@ -205,3 +240,50 @@ def test_an_interrupt_reaches_a_drill_once_and_its_end_is_waited_for(tmp_path: P
         caller.send_signal(signal.SIGTERM)
         out, said = caller.communicate(timeout=60)
     assert out.split() == ["21", "1"], said
+
+
+IN_A_CLUSTER = {
+    **OUTPUTS,
+    "drillPayloads": {
+        "store": {"layer": "store", "admin": None},
+        "volumes": {"layer": "volumes", "admin": None, "cluster": {"uid": "uid-of-the-lab"}},
+    },
+}
+
+
+@pytest.fixture
+def in_a_cluster(tmp_path: Path) -> Stage:
+    engine = FakeEngine([None], outputs=json.dumps(IN_A_CLUSTER))
+    return Stage(engine, FakeStore(), tmp_path)
+
+
+def test_faults_in_a_live_cluster_are_asked_for_by_its_uid(in_a_cluster: Stage) -> None:
+    run = FakeDrills()
+    operations.drill(in_a_cluster.session, "control", [], run, surroundings="uid-of-the-lab")
+    ((_, payloads),) = run.asked
+    assert payloads["volumes"]["surroundings"] is True
+    assert "surroundings" not in payloads["store"]
+
+
+def test_unless_they_are_asked_for_no_payload_says_so(in_a_cluster: Stage) -> None:
+    run = FakeDrills()
+    operations.drill(in_a_cluster.session, "control", [], run)
+    ((_, payloads),) = run.asked
+    assert not any("surroundings" in one for one in payloads.values())
+
+
+@pytest.mark.parametrize(
+    ("verb", "layers", "uid", "said"),
+    [
+        ("control", [], "uid-of-production", "is not drilled in 'uid-of-production'"),
+        ("control", ["store"], "uid-of-the-lab", "none of these layers is drilled in a cluster"),
+        ("run", ["volumes"], "uid-of-the-lab", "only `drill control` plants faults"),
+    ],
+)
+def test_a_wrong_word_plants_nothing(
+    in_a_cluster: Stage, verb: str, layers: list[str], uid: str, said: str
+) -> None:
+    run = FakeDrills()
+    with pytest.raises(StackError, match=said):
+        operations.drill(in_a_cluster.session, verb, layers, run, surroundings=uid)
+    assert run.asked == []
