@@ -72,8 +72,10 @@ class Lab:
         return dict(line.split("=", 1) for line in out.split("\0") if "=" in line)
 
 
+# A control is a second drill; those of backups have their turns in tests of their own.
+WITHOUT_TURNS = {"kubeObjects": {"control": "none"}, "volumes": {"control": "none"}}
 # What a stack without a cluster does not have.
-CLUSTER_KEYS = ("backstop:cluster", "backstop:snapshots", "backstop:velero")
+CLUSTER_KEYS = ("backstop:cluster", "backstop:snapshots", "backstop:velero", "backstop:canary")
 
 
 class Site:
@@ -114,6 +116,8 @@ class Site:
         if not self.cluster:
             for key in CLUSTER_KEYS:
                 content["config"].pop(key, None)
+        else:
+            content["config"]["backstop:drills"] = WITHOUT_TURNS
         text = yaml.safe_dump(content)
         changed = self.config_file.read_text() != text
         self.config_file.write_text(text)
