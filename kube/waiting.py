@@ -9,6 +9,8 @@ from kube.client import Client, Clock, Object
 from kube.errors import RETRIED, Cause, ClusterError
 
 INTERVAL_SECONDS = 2.0
+# What ends soon is seen soon: the first pause of a wait, which then doubles up to its interval.
+FIRST_PAUSE_SECONDS = 0.25
 # An API server that has just started may know neither its roles nor its custom kinds yet.
 _PASSING = RETRIED | {Cause.FORBIDDEN, Cause.MISSING}
 # For how long in a row the API server may be away, and may refuse what it is expected to allow.
@@ -38,11 +40,14 @@ def until(
 ) -> T:
     """The first answer of `ask` that is not None. `passing`: refusals that are waited out.
 
+    `interval`: the longest pause between two questions; the first ones are shorter.
+
     Raises:
         TimeoutPassedError: there was none within `seconds`.
         ClusterError: the cluster refuses for good.
     """
     deadline = clock.now() + seconds
+    pause = min(FIRST_PAUSE_SECONDS, interval)
     while True:
         last = None
         try:
@@ -53,9 +58,10 @@ def until(
             if error.cause not in passing:
                 raise
             last = error
-        if clock.now() + interval > deadline:
+        if clock.now() + pause > deadline:
             raise TimeoutPassedError(last)
-        clock.sleep(interval)
+        clock.sleep(pause)
+        pause = min(pause * 2, interval)
 
 
 @dataclass(frozen=True)
