@@ -139,13 +139,14 @@ def _victim(copy: Copy, files: Files, picked: Picked | None) -> ObjectKey:
     candidates = [
         key
         for key, content in tarball.objects(io.BytesIO(pack(files)))
-        if _is_candidate(key, copy.namespaces)
+        if _is_candidate(key, copy.objects_of or copy.namespaces)
         and (picked is None or picked(key, content))
     ]  # fmt: skip
     if not candidates:
+        among = ", ".join(copy.objects_of or copy.namespaces) or "any namespace"
         raise NothingToPlantError(
-            f"backup {copy.backup} holds no object of {', '.join(copy.namespaces)} that a fault "
-            "could be planted in; make one of a namespace with a ConfigMap"
+            f"backup {copy.backup} holds no object of {among} that a fault could be planted in; "
+            "make one of a namespace with a ConfigMap"
         )
     return min(candidates, key=lambda key: (_VICTIMS.index(key.resource), key))
 

@@ -87,6 +87,9 @@ def _pointed(payload: SomePayload, point: DamagedPoint) -> SomePayload:
             "restore_point": {"name": point.backup},
             "schedules": (),
             "admin": None,
+            # A copy has another name than what a truth was recorded of, and its reader reads no
+            # other bucket.
+            "evidence": None,
             "clients": (*others, _reader(point.reader)),
         }
     )

@@ -33,11 +33,15 @@ class Objects(Protocol):
 
 @dataclass(frozen=True)
 class Copy:
-    """One copied backup. `namespaces`: those whose repositories were copied with it."""
+    """One copied backup. `namespaces`: those whose repositories were copied with it.
+
+    `objects_of`: those whose objects a fault may be planted in, none for the same ones.
+    """
 
     objects: Objects
     backup: str
     namespaces: Sequence[str]
+    objects_of: Sequence[str] = ()
 
     def file(self, suffix: str) -> str:
         """The key of one of the backup's files: ".tar.gz", "-volumeinfo.json.gz"."""

@@ -48,12 +48,14 @@ class Store:
 class Wanted:
     """What is copied. `like`: name of the site's own location. `namespaces`: whose volumes.
 
-    `also_read`: (bucket, prefix) that the drill reads beside the copy, as the truths of a canary.
+    `objects_of`: see Copy. `also_read`: (bucket, prefix) that the drill reads beside the copy, as
+    the truths of a canary.
     """
 
     source: Source
     like: str
     namespaces: Sequence[str]
+    objects_of: Sequence[str] = ()
     also_read: Sequence[tuple[str, str]] = ()
     bounds: Bounds = field(default_factory=Bounds)
 
@@ -97,7 +99,7 @@ def damaged_point(
         size = bucket.copy(wanted.source, renaming, wanted.namespaces, wanted.bounds)
         say(f"copy {renaming.new} of {wanted.source.backup}: {size} bytes in bucket {bucket.name}")
         if fault is not None:
-            fault.plant(Copy(bucket.objects(), renaming.new, wanted.namespaces))
+            fault.plant(Copy(bucket.objects(), renaming.new, wanted.namespaces, wanted.objects_of))
             say(f"planted: {fault.planted}")
         called = _open(velero, bucket, wanted.like, run)
         _wait_read(velero, called, renaming.new)

@@ -18,6 +18,7 @@ from drills.damaged.controls import on_copies, source_of
 from drills.damaged.faults import VOLUME_FAULTS
 from drills.damaged.point import Wanted
 from drills.frame import Progress
+from drills.surroundings.controls import in_surroundings, sweep
 from drills.usable import controls as user_checks
 from drills.verdict import Judgement, Reason
 from drills.volumes.drill import Lens, VolumesDrill
@@ -191,6 +192,7 @@ def planted(control: Control, payload: VolumesPayload, make: Make) -> Planted:
 def run_all(payload: VolumesPayload, make: Make, progress: Progress) -> Score:
     """Every control that the site has something for, after the drill itself."""
     drill = make(payload)
+    sweep(payload, drill.clock, progress)
     twin = judgement_of(drill, drill.clock)
     return score(twin, _all(payload, drill, make, progress), progress)
 
@@ -212,3 +214,4 @@ def _all(
         also_read=() if canary is None else [(canary.bucket, canary.prefix)],
     )
     yield from on_copies(payload, VOLUME_FAULTS, wanted, make, progress)
+    yield from in_surroundings(payload, make, proven.clock, progress)

@@ -41,7 +41,7 @@ from drills.volumes.readers import Readers
 from drills.volumes.reading import Reading
 from drills.volumes.sources import Source, held_sources
 from drills.volumes.tree import TreeError
-from drills.volumes.unread import Unread
+from drills.volumes.unread import Unread, not_filled
 from kube.velero.api import name, phase
 from kube.velero.volume_faults import essence
 from kube.velero.volumes import VolumeRestore, volume_restores
@@ -106,6 +106,7 @@ class VolumesDrill:
     _contents: Contents
     _plan: Plan
     _pods: list[ReaderPod]
+    _moved: list[VolumeRestore]
 
     @property
     def run_id(self) -> str:
@@ -240,6 +241,7 @@ class VolumesDrill:
         ended = self.clock.monotonic()
         moved = volume_restores(self.course.velero, result.uid)
         self.course.spans += timing.spans(began, ended, result, moved)
+        self._moved = moved
         record.checks += [_failed(one) for one in moved if one.ended and one.phase != "Completed"]
         size = sum(one.bytes_done or 0 for one in moved)
         return f"{result.items} items, {size} bytes moved in {result.seconds:.1f} s"
@@ -249,8 +251,14 @@ class VolumesDrill:
         readers.start(one for one in self._pods if not one.during)
         own = [one.source(self.course.run) for one in self._pods]
         self._sources = [*held_sources(self._plan), *(one for one in own if one is not None)]
+        # A pod whose volume was not filled waits for it, and so would its reader.
+        hopeless = [one for one in map(self._unfilled, self._sources) if one is not None]
+        self._unread |= {str(one.source) for one in hopeless}
+        record.checks += [one.check() for one in hopeless]
         for found in readers.read_all(
-            self._sources, ready_seconds=READY_SECONDS, read_seconds=float(limits.read_seconds)
+            [one for one in self._sources if str(one) not in self._unread],
+            ready_seconds=READY_SECONDS,
+            read_seconds=float(limits.read_seconds),
         ):
             if isinstance(found, Unread):
                 self._unread.add(str(found.source))
@@ -258,6 +266,12 @@ class VolumesDrill:
             else:
                 self._volumes.append(self._volume(found))
         return f"{len(self._volumes)} of {len(self._sources)} volumes read"
+
+    def _unfilled(self, source: Source) -> Unread | None:
+        filled = self._plan.filled.get((source.origin, source.claim))
+        if not source.held and (filled is None or filled.method is not Method.DATA_MOVER):
+            return None
+        return not_filled(source, self._moved)
 
     def _volume(self, found: Reading) -> ReadVolume:
         source = found.source

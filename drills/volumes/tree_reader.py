@@ -490,7 +490,13 @@ class Worker:
         self._process = context.Process(
             target=serve, args=(far_end, near_ends, root, xattrs), daemon=True
         )
-        self._process.start()
+        # One that comes meanwhile waits: this process must know its worker first, and a worker that
+        # has changed its own answer to it just then would lose it, and never end.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         far_end.close()
 
     def send(self, chunk: list[Item]) -> None:
@@ -518,6 +524,7 @@ def serve(pipe: Pipe, near_ends: list[Pipe], root: int, xattrs: bool) -> None:
     """What a worker's process does until the pipe closes."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     for near_end in near_ends:
         near_end.close()
     describer = Describer(Folders(root), xattrs)

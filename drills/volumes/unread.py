@@ -4,13 +4,16 @@ A fault of the drill's own means (its image, its connection) says nothing of the
 keep a restored workload from its volume as well speaks against the restore.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from drills.backup.reasons import reason_of_message
 from drills.verdict import Check, Reason
 from drills.volumes.sources import Source
 from kube.client import Object
 from kube.pods.faults import Fault
 from kube.pods.readiness import NotReadyError
+from kube.velero.volumes import VolumeRestore
 
 _LOST = "Lost"
 _BOUND = "Bound"
@@ -83,6 +86,17 @@ def _of_claim(source: Source, claim: Object | None) -> tuple[Reason, str] | None
         cure = "look at its events and its storage class"
         return Reason.RESTORE_FAILED, f"{called} has no volume ({phase}); {cure}"
     return None
+
+
+def not_filled(source: Source, moved: Iterable[VolumeRestore]) -> Unread | None:
+    """A volume that Velero did not fill, by its own records; None if it did."""
+    called = f"{source.pod}/{source.volume}" if source.held else source.claim
+    own = [one for one in moved if (one.namespace, one.volume) == (source.namespace, called)]
+    if any(one.phase == "Completed" for one in own):
+        return None
+    said = own[0].phase if own else "there is no record of one"
+    reason = reason_of_message(own[0].message) if own else Reason.RESTORE_FAILED
+    return Unread(source, reason, f"volume {source} was not filled: its restore: {said}")
 
 
 def not_own(source: Source) -> Unread:
