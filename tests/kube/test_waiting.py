@@ -16,11 +16,13 @@ from kube.waiting import (
     REFUSAL_SECONDS,
     WINDOW_SECONDS,
     Seen,
+    TimeoutPassedError,
     WaitTimeoutError,
     phase_of,
+    until,
     wait_for,
 )
-from tests.kube.fakes import Server, chunks, event, items, ok, status
+from tests.kube.fakes import Server, Time, chunks, event, items, ok, status
 from tests.support.kube_api import KubeApi
 
 PATH = "/apis/x/v1/namespaces/n/things/a"
@@ -48,6 +50,30 @@ def quiet(server: Server) -> Any:
         yield from ()
 
     return body
+
+
+@pytest.mark.parametrize(
+    ("interval", "pauses"),
+    [(2.0, [0.25, 0.5, 1, 2, 2]), (1.0, [0.25, 0.5, 1, 1]), (0.2, [0.2] * 9)],
+)
+def test_a_young_wait_asks_more_often_than_an_old_one(interval: float, pauses: list[float]) -> None:
+    time_passing, slept = Time(), list[float]()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        time_passing.pass_by(seconds)
+
+    clock = Clock(lambda: time_passing.now, sleep)
+    answer = until(lambda: len(slept) == len(pauses) or None, clock, 60, interval=interval)
+    assert answer is True
+    assert slept == pauses
+
+
+def test_a_wait_never_sleeps_beyond_its_end() -> None:
+    passing = Time()
+    with pytest.raises(TimeoutPassedError):
+        until(lambda: None, passing.clock(), 10)
+    assert 8 < passing.now <= 10
 
 
 def test_what_is_so_already_is_not_waited_for() -> None:

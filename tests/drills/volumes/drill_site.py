@@ -13,6 +13,7 @@ from typing import Any, cast
 from drills.aside import Aside
 from drills.backup.archive import Reader
 from drills.backup.course import Course
+from drills.backup.truths import Truths as RecordedTruths
 from drills.canary.truth import Truth, TruthError
 from drills.coverage import volume_info
 from drills.coverage.volume_info import VolumeRecord
@@ -27,6 +28,7 @@ from drills.volumes.readers import Edges as ReaderEdges
 from drills.volumes.readers import Readers
 from kube.client import Client
 from kube.velero.api import Velero
+from kube.velero.volumes import RESTORE_UID_LABEL
 from kube.writer import Writer
 from s3.errors import Cause, StoreError
 from tests.drills.canary.canaries import FEW, VOLUME, Memory, keeper
@@ -41,6 +43,7 @@ from tests.kube.fakes import AT, Time, items, ok, status
 
 UID = "uid-of-the-cluster"
 VELERO = "/apis/velero.io/v1/namespaces/velero"
+DOWNLOADS = "/apis/velero.io/v2alpha1/namespaces/velero/datadownloads"
 CANARY, CLAIM = "backstop-canary", "beats"
 HOUR = datetime.timedelta(hours=1)
 
@@ -154,8 +157,9 @@ def place_of(path: str) -> Place:
 class Cluster:
     """`changes`: (method, path) of every write. `fates`: a pod's status by a part of its name.
 
-    `restore_status`: of a new Restore, at once; `on_restore`: what else comes of it. `broken`: what
-    every reading raises. `staying`: what is not let go.
+    `restore_status`: of a new Restore, at once; `downloads`: its volumes' records by their paths;
+    `on_restore`: what else comes of it. `broken`: what every reading raises. `staying`: what is not
+    let go.
     """
 
     objects: dict[Place, dict[str, Any]] = field(default_factory=dict)
@@ -163,6 +167,7 @@ class Cluster:
     changes: list[tuple[str, str]] = field(default_factory=list)
     restore_status: dict[str, Any] = field(default_factory=lambda: {"phase": "Completed"})
     on_restore: Callable[[dict[str, Any]], None] = lambda _restore: None
+    downloads: Callable[[dict[str, Any]], Mapping[str, dict[str, Any]]] = lambda _restore: {}
     staying: set[str] = field(default_factory=set)
     broken: Exception | None = None
     time: Time = field(default_factory=Time)
@@ -235,6 +240,8 @@ class Cluster:
             )
         if plural == "restores":
             held["status"] = self.restore_status
+            for place, one in self.downloads(held).items():
+                self.put(place, one)
             self.on_restore(held)
         return ok(held)
 
@@ -343,12 +350,14 @@ class DrillSite:
 
     def made(self, payload: VolumesPayload, lens: Lens | None = None) -> VolumesDrill:
         self.runs += 1
+        self.cluster.downloads = self.downloads
         time = self.cluster.time
         clock = Clock(lambda: time.now, lambda: NOW)
         run = Run(SITE_NAME, "volumes", f"{self.runs:012x}", NOW, NOW + HOUR)
         velero = self.cluster.velero()
         store = cast("Reader", Files(self.store(), self.results))
-        course = Course(payload, clock, run, velero, store, Aside(velero, run, clock, self.say))
+        aside, recorded = Aside(velero, run, clock, self.say), RecordedTruths(self.folder)
+        course = Course(payload, clock, run, velero, store, aside, recorded)
         folder = self.folder / f"spool-{self.runs}"
         folder.mkdir()
         shell = ShellByClaim(self.volumes, time, acts=self.acts)
@@ -366,6 +375,30 @@ class DrillSite:
 
         truths = None if payload.canary is None else self.truths
         return VolumesDrill(course, Edges(readers, checks, truths, forget), lens)
+
+    def downloads(self, restore: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """What Velero notes of every volume that it moved or copied back, all of them well."""
+        mapping = restore["spec"]["namespaceMapping"]
+        labels = {RESTORE_UID_LABEL: restore["metadata"]["uid"]}
+        found: dict[str, dict[str, Any]] = {}
+        for number, one in enumerate(self.listed):
+            part = one.get("pvbInfo") or {}
+            source = one.get("pvcNamespace") or part.get("podNamespace")
+            sandbox = mapping.get(source)
+            if one.get("snapshotDataMoved"):
+                place = f"{DOWNLOADS}/download-{number}"
+                spec = {"targetVolume": {"namespace": sandbox, "pvc": one["pvcName"]}}
+            elif part:
+                place = f"{VELERO}/podvolumerestores/copy-{number}"
+                spec = {"pod": {"namespace": sandbox, "name": part["podName"]},
+                        "volume": part["volumeName"]}  # fmt: skip
+            else:
+                continue
+            found[place] = {
+                "metadata": {"labels": labels}, "spec": {**spec, "sourceNamespace": source},
+                "status": {"phase": "Completed"},
+            }  # fmt: skip
+        return found
 
     def say(self, line: str) -> None:
         self.told.append(line)

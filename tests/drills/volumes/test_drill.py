@@ -486,3 +486,32 @@ def test_a_second_run_that_is_alive_is_waited_for(site: DrillSite) -> None:
     assert record.judgement().reason is Reason.TARGET_REFUSED
     assert site.cluster.drilled() == [called]
     assert not any(path.startswith(f"{VELERO}/restores") for _, path in site.cluster.changes)
+
+
+def test_a_volume_that_was_not_filled_is_not_waited_for(site: DrillSite) -> None:
+    said = "data path restore failed: error to copy: unable to open object: BLOB not found"
+
+    def fail(_restore: dict[str, Any]) -> None:
+        for place, one in site.cluster.objects.items():
+            if place[2] == "datadownloads" and one["spec"]["targetVolume"]["pvc"] == "stock":
+                one["status"] = {"phase": "Failed", "message": said}
+
+    site.cluster.on_restore = fail
+    record = site.run()
+    assert record.judgement().reason is Reason.RESTORE_POINT_DAMAGED
+    red = [one for one in record.checks if not one.ok]
+    assert {one.client for one in red} == {"shop/stock"}
+    assert any("BLOB not found" in one.observed for one in red)
+    assert not any("reading it" in line for line in site.told if "shop/stock" in line)
+
+
+def test_a_volume_that_velero_says_nothing_of_was_not_filled(site: DrillSite) -> None:
+    def forget(_restore: dict[str, Any]) -> None:
+        gone = [place for place in site.cluster.objects if place[2] == "datadownloads"]
+        for place in gone:
+            del site.cluster.objects[place]
+
+    site.cluster.on_restore = forget
+    record = site.run()
+    assert record.judgement().reason is Reason.RESTORE_FAILED
+    assert any("there is no record of one" in one.observed for one in record.checks)

@@ -11,7 +11,7 @@ from kube.errors import Cause, ClusterError
 from kube.kubeconfig import parse
 from kube.pods.faults import Fault
 from kube.pods.readiness import NotReadyError, Ready, Wanted, wait_ready
-from kube.waiting import until
+from kube.waiting import FIRST_PAUSE_SECONDS, until
 from tests.kube.fakes import AT, Time
 from tests.support.kube_api import KubeApi
 
@@ -71,7 +71,7 @@ def test_a_pod_that_becomes_ready_is_waited_for() -> None:
     said: list[str] = []
     ready = cluster.wait(say=said.append)
     assert [one["metadata"]["name"] for one in ready.pods] == ["db-0"]
-    assert ready.seconds == 3
+    assert ready.seconds == pytest.approx(0.25 + 0.5 + 1)
     assert [line.partition(" ")[2] for line in said] == [
         "shop/db-0 does not exist",
         "shop/db-0 has not started yet",
@@ -88,7 +88,7 @@ def test_as_many_as_wanted_are_waited_for_and_all_that_are_there() -> None:
         [pod("a"), pod("b"), pod("c"), pod("old", status={}, deletionTimestamp="x")],
     )
     assert len(cluster.wait(LABELLED).pods) == 3
-    assert cluster.time.now == 3
+    assert cluster.time.now == pytest.approx(0.25 + 0.5 + 1)
     assert cluster.queries[0][1]["labelSelector"] == "app=db"
 
 
@@ -180,7 +180,7 @@ def test_a_real_pod_is_told_and_then_found_ready(api: KubeApi, namespace: str) -
     def act() -> None:
         api.request("PATCH", f"{namespace}/pods/db-0/status", {"status": READY}, merge)
 
-    assert real(api, NAMED, 5, act).seconds == 1
+    assert real(api, NAMED, 5, act).seconds == FIRST_PAUSE_SECONDS
 
 
 @pytest.mark.tools

@@ -46,14 +46,19 @@ def _wait_until_served(running: KubeApi) -> None:
 
 @dataclass
 class Hands:
-    """Time that stands still, and what somebody does in the cluster while a command waits."""
+    """Time that stands still, and what somebody does in the cluster while a command waits.
+
+    One deed is done in each pause of the wait. `pauses`: how many there were.
+    """
 
     api: KubeApi
     deeds: list[Callable[[], object]] = field(default_factory=list)
     now: float = 0.0
+    pauses: int = 0
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
+        self.pauses += 1
         if self.deeds:
             self.deeds.pop(0)()
 

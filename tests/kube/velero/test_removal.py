@@ -59,7 +59,7 @@ def test_it_goes_by_veleros_hand(velero: Velero, hands: Hands) -> None:
     said: list[str] = []
     assert remove(velero, uid, said) == Removal()
     assert said == []
-    assert hands.now == 4
+    assert hands.pauses == 2
 
 
 @pytest.mark.tools
