@@ -21,6 +21,7 @@ from kube.velero.api import Object, Velero, name
 from kube.velero.removal import remove_restore
 from kube.velero.restores import RestoreResult, create_restore, wait_restore
 from kube.waiting import TimeoutPassedError, until
+from kube.writer import ExistsError
 
 REMOVAL_SECONDS = 180.0
 _NAMESPACES = "/api/v1/namespaces"
@@ -74,10 +75,29 @@ class Aside:
             )  # fmt: skip
             if refusal is not None:
                 raise RefusedError(refusal)
+        self._take_lease()
         for called in plan.mapping.values():
             self._fence(called, plan.pods.get(called, 0) + readers)
         writer, place = self.velero.writer, f"{_NAMESPACES}/{self.velero.namespace}"
         writer.create(f"{place}/configmaps", plan.config_map)
+
+    def _take_lease(self) -> None:
+        """Decides between runs that look at the same time and see nobody."""
+        wanted = safety.lease(self.run, self.velero.namespace)
+        leases = f"{_LEASES}/{self.velero.namespace}/leases"
+        try:
+            self.velero.writer.create(leases, wanted)
+            return
+        except ExistsError:
+            held = f"{leases}/{name(wanted)}"
+        found = self._found(held)
+        refusal = safety.leased(found, self.run, self.clock.now())
+        if refusal is not None:
+            raise RefusedError(refusal)
+        # Its run is dead. Of two that see that, one meets the other's change, and is refused.
+        version = (found.get("metadata") or {}).get("resourceVersion")
+        marks = {"labels": self.run.labels(), "resourceVersion": version}
+        self.velero.writer.merge(held, {"metadata": marks, "spec": wanted["spec"]})
 
     def _fence(self, called: str, pods: int) -> None:
         writer = self.velero.writer

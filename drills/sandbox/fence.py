@@ -8,15 +8,13 @@ closed where the cluster's network plugin enforces policies (`enforcer`).
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
-from drills.sandbox.marks import RUN_LABEL, Run
+from drills.sandbox.marks import Run
 from kube.velero.api import EXCLUDE_LABEL, Object, name
 
 Level = Literal["baseline", "privileged", "restricted"]
 _PSA = "pod-security.kubernetes.io"
 DENY_ALL = "backstop-drill-deny-all"
-ALLOW_INSIDE = "backstop-drill-inside"
 QUOTA = "backstop-drill-quota"
-_DNS_PORT = 53
 
 # DaemonSets of network plugins that enforce NetworkPolicies. Flannel by itself does not.
 _ENFORCERS = (
@@ -64,34 +62,11 @@ def level_of(source: Object) -> Level | None:
 
 def deny_all(run: Run, called: str) -> dict[str, Any]:
     """Closes a sandbox in both directions. Reading by `exec` and port forwards are not affected."""
-    return _policy(run, called, DENY_ALL, {})
-
-
-def allow_inside(run: Run, called: str) -> dict[str, Any]:
-    """Opens a sandbox to the other ones of its run, and to name servers; for checks of workloads.
-
-    Without it, a workload cannot reach its own database. A name of a live service still resolves,
-    and its address stays closed.
-    """
-    inside = {"namespaceSelector": {"matchLabels": {RUN_LABEL: run.run_id}}}
-    names = {
-        "to": [{"namespaceSelector": {"matchLabels": _named("kube-system")}}],
-        "ports": [{"protocol": one, "port": _DNS_PORT} for one in ("UDP", "TCP")],
-    }
-    rules = {"ingress": [{"from": [inside]}], "egress": [{"to": [inside]}, names]}
-    return _policy(run, called, ALLOW_INSIDE, rules)
-
-
-def _named(called: str) -> dict[str, str]:
-    return {"kubernetes.io/metadata.name": called}
-
-
-def _policy(run: Run, called: str, policy: str, rules: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": policy, "namespace": called, "labels": run.labels()},
-        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], **rules},
+        "metadata": {"name": DENY_ALL, "namespace": called, "labels": run.labels()},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
     }
 
 

@@ -93,7 +93,7 @@ def job(run: Run, sandbox: str, number: int, check: JobCheck) -> dict[str, Any]:
 def allow(run: Run, sandbox: str, dns_networks: Sequence[str] = ()) -> dict[str, Any]:
     """Opens a sandbox to itself and to name servers, and to nothing else.
 
-    Narrower than `fence.allow_inside`: the copy of another namespace has another name than its
+    Not to the run's other sandboxes: the copy of another namespace has another name than its
     source, by which no workload would call it. `dns_networks`: CIDRs of name servers that are no
     pods of kube-system, such as a node's own.
     """

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from drills.backup.course import Course, Found
 from drills.backup.reasons import reason_of_message
 from drills.backup.stops import reading, stopped
+from drills.canary.freshness import age_check
 from drills.canary.testimony import Testimony
 from drills.coverage import backup_files, look, report
 from drills.coverage.backup_files import BackupFileError
@@ -337,7 +338,7 @@ class VolumesDrill:
         now, point = self.clock.now(), self._found.point
         record.rpo_seconds = max(0.0, (now - heartbeat).total_seconds())
         limit = self.course.payload.limits.rpo_seconds
-        record.checks.append(judge.age_check(heartbeat, point.started, now, limit))
+        record.checks.append(age_check(heartbeat, point.started, now, limit))
 
     def _use(self, record: Record) -> str:
         payload = self.course.payload

@@ -4,7 +4,6 @@ import datetime
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from drills.canary.freshness import SKEW_SECONDS
 from drills.canary.generations import fetch_truths, judge_volume, survey
 from drills.canary.testimony import Testimony
 from drills.canary.truth import TruthError
@@ -102,26 +101,6 @@ def judge_extent(volume: ReadVolume, look: Look = as_it_is) -> Judgement:
     seen = counted.trailer
     found = extent(volume.name, seen, _claim(volume.record))
     return Judgement(found.checks, found.compared, found.not_compared, seen.files, seen.bytes)
-
-
-def age_check(
-    heartbeat: datetime.datetime, taken: datetime.datetime, now: datetime.datetime, limit: float
-) -> Check:
-    """How stale the data was when it was saved; `taken` is the restore point's time.
-
-    The age of the point itself is a check of its own, of the newest one: an older one that has its
-    turn is no fault. A heartbeat out of the future is clock skew.
-    """
-
-    def check(expected: str, reason: Reason | None) -> Check:
-        behind = (taken - heartbeat).total_seconds()
-        seen = f"{behind:.0f} s behind its restore point ({heartbeat:%Y-%m-%dT%H:%M:%SZ})"
-        return Check("canary", "age of the newest data that came back", expected, seen, reason)
-
-    if (heartbeat - now).total_seconds() > SKEW_SECONDS:
-        return check("a heartbeat of the past", Reason.CLOCK_SKEW)
-    late = (taken - heartbeat).total_seconds() > limit
-    return check(f"at most {limit:.0f} s behind", Reason.OVER_RPO if late else None)
 
 
 def _allowances(record: VolumeRecord) -> Iterable[Allowance]:

@@ -1,4 +1,4 @@
-"""Restored volumes, read: reader pods made, waited for, asked, and taken away again.
+"""Restored volumes, read: reader pods made, waited for, and asked.
 
 What a pod looks like is decided in reader_pod.py, what a fault means in unread.py, and how a volume
 is read in reading.py; here it is only carried out, one volume after the other.
@@ -29,7 +29,6 @@ from kube.writer import ExistsError, Writer
 # A namespace that was just made has no service account yet, without which admission takes no pod.
 MAKE_SECONDS = 30.0
 _NOT_YET = RETRIED | {Cause.ADMISSION}
-REMOVAL_SECONDS = 120.0
 # A node that is busy, or an API server that restarts, has a moment before the second try.
 PAUSE_SECONDS = 5.0
 LOG_LINES = 3
@@ -182,35 +181,6 @@ class Readers:
             )
         except ReadError as error:
             return error
-
-    def remove(self, sources: Iterable[Source] = ()) -> list[str]:
-        """Removes the pods that were made, and those of `sources`; to be done before any workload
-        starts. Names those that stay.
-
-        A pod without the run's marks stays. Raises ClusterError.
-        """
-        places = sorted({*self._made, *((one.namespace, one.pod) for one in sources)})
-        going = [place for place in places if self._delete(place)]
-        kept = [place for place in places if place not in going and self._get(_path(place))]
-        try:
-            until(
-                lambda: None if any(self._get(_path(one)) for one in going) else True,
-                self.edges.clock, REMOVAL_SECONDS, interval=1.0,
-            )  # fmt: skip
-        except TimeoutPassedError as error:
-            if error.last is not None:
-                raise error.last from None
-            kept += [place for place in going if self._get(_path(place))]
-        return ["/".join(place) for place in sorted(kept)]
-
-    def _delete(self, place: Place) -> bool:
-        found = self._get(_path(place))
-        if found is None or not is_own(found, self.run):
-            return False
-        uid = str((found.get("metadata") or {}).get("uid") or "")
-        # Without a second of grace the object would be gone before its node let go of the volume.
-        self.edges.writer.delete(_path(place), uid=uid, grace_seconds=1)
-        return True
 
     def _get(self, path: str) -> Mapping[str, Any] | None:
         try:

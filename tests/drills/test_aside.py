@@ -3,22 +3,25 @@
 import datetime
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from drills.aside import REMOVAL_SECONDS, Aside
+from drills.aside import REMOVAL_SECONDS, Aside, RefusedError
 from drills.frame import Clock as DrillClock
-from drills.sandbox import fence
-from drills.sandbox.marks import Run
+from drills.sandbox import fence, safety
+from drills.sandbox.marks import Run, read
+from drills.sandbox.plan import Plan
 from kube.client import Client
 from kube.velero.api import Velero
 from kube.writer import Writer
 from tests.kube.fakes import AT, Time, items, ok, status
 
 NOW = datetime.datetime(2026, 11, 21, 12, tzinfo=datetime.UTC)
-RUN = Run("dev", "volumes", "0123456789ab", NOW, NOW + datetime.timedelta(hours=1))
+HOUR = datetime.timedelta(hours=1)
+RUN = Run("dev", "volumes", "0123456789ab", NOW, NOW + HOUR)
 SANDBOX = RUN.name("shop")
 NAMESPACES = "/api/v1/namespaces"
 PLACE = f"{NAMESPACES}/{SANDBOX}"
@@ -114,3 +117,67 @@ def test_nothing_of_a_namespace_without_the_mark_is_touched(
     monkeypatch.setattr(fence, "namespace", lambda _run, _called: foreign)
     cluster.aside().take_away()
     assert not cluster.deleted
+
+
+@dataclass
+class Leased:
+    """A cluster with nothing in it but, perhaps, the Lease of a drill."""
+
+    held: dict[str, Any] | None = None
+    changes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def aside(self, run: Run = RUN) -> Aside:
+        time = Time()
+        client = Client(lambda path, _q, _a: self.get(path), AT, clock=time.clock(), patience=0.0)
+        velero = Velero(client, Writer(self.change, AT, clock=time.clock()), "velero", time.clock())
+        return Aside(velero, run, DrillClock(lambda: 0.0, lambda: NOW), lambda _line: None)
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        if path.endswith("/leases/backstop-drill-volumes"):
+            return ok(self.held) if self.held else status(404, "gone")
+        return items()
+
+    def change(
+        self, method: str, path: str, _query: Any, _headers: Any, body: bytes
+    ) -> tuple[int, bytes]:
+        content = json.loads(body)
+        if method == "POST" and path.endswith("/leases") and self.held is not None:
+            return status(409, "it is there", "AlreadyExists")
+        self.changes.append((f"{method} {path}", content))
+        return ok(content)
+
+
+NOTHING = SimpleNamespace(mapping={}, pods={}, config_map={"metadata": {"name": "rules"}})
+
+
+def lease_of(run: Run) -> dict[str, Any]:
+    found = safety.lease(run, "velero")
+    return {**found, "metadata": {**found["metadata"], "resourceVersion": "7"}}
+
+
+def test_a_run_takes_the_lease_before_it_makes_anything() -> None:
+    cluster = Leased()
+    cluster.aside().prepare(cast("Plan", NOTHING))
+    first, content = cluster.changes[0]
+    assert first.endswith("/namespaces/velero/leases")
+    assert content["spec"]["holderIdentity"] == RUN.run_id
+    assert read(content) == RUN
+
+
+def test_of_two_that_see_nobody_the_second_one_is_refused() -> None:
+    other = replace(RUN, run_id="ffffffffffff")
+    cluster = Leased(lease_of(other))
+    with pytest.raises(RefusedError) as caught:
+        cluster.aside().prepare(cast("Plan", NOTHING))
+    assert "ffffffffffff" in str(caught.value)
+    assert cluster.changes == []
+
+
+def test_the_lease_of_a_dead_run_is_taken_over_by_one_only() -> None:
+    dead = replace(RUN, run_id="ffffffffffff", made=NOW - HOUR, until=NOW - HOUR / 2)
+    cluster = Leased(lease_of(dead))
+    cluster.aside().prepare(cast("Plan", NOTHING))
+    first, content = cluster.changes[0]
+    assert first.startswith("PATCH ")
+    assert content["metadata"]["resourceVersion"] == "7"
+    assert (content["spec"]["holderIdentity"], read(content)) == (RUN.run_id, RUN)

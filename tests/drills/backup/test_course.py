@@ -247,7 +247,7 @@ def test_who_closes_the_sandboxes_is_told_where_nobody_is_known(
 def test_a_sandbox_is_fenced_and_taken_away(site: DrillSite) -> None:
     course, record = prepared(site)
     kinds = {key[2] for key in site.cluster.objects if "backstop-drill-" in f"{key[1]}/{key[3]}"}
-    assert kinds == {"namespaces", "networkpolicies", "resourcequotas", "configmaps"}
+    assert kinds == {"namespaces", "networkpolicies", "resourcequotas", "configmaps", "leases"}
     assert [one[0] for one in course.spans] == ["fetch", "objects"]
     course.clean_up(record)
     assert site.cluster.drilled() == []

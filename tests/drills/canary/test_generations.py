@@ -13,7 +13,6 @@ import pytest
 
 from canary import writer
 from canary.contents import Method
-from drills.canary.freshness import age_check, freshness
 from drills.canary.generations import (
     Flaw,
     Judged,
@@ -300,28 +299,6 @@ def test_the_expected_tree_is_in_the_order_of_a_tree(volume: Path, memory: Memor
     assert paths == sorted(paths)
     assert len(paths) == len(set(paths)) == 3 * len(next(iter(truths.values())).entries)
     assert key("canary/", "dev", "data", 42) == "canary/dev/data/000000000042.json"
-
-
-def test_freshness_is_counted_from_the_newest_heartbeat(volume: Path, memory: Memory) -> None:
-    newest = judged(volume, memory).newest
-    assert newest is not None
-    beat = datetime.datetime.fromtimestamp(START + 180, datetime.UTC)
-    assert newest.time == beat
-
-    def at(seconds: float) -> datetime.datetime:
-        return beat + datetime.timedelta(seconds=seconds)
-
-    found = freshness(newest, now=at(3600), point=at(20))
-    assert (found.rpo_seconds, found.behind_point_seconds) == (3600, 20)
-    assert found.heartbeat == beat
-    assert freshness(newest, now=at(0)).behind_point_seconds is None
-
-    def reason_at(seconds: float) -> Reason | None:
-        return age_check(VOLUME, freshness(newest, now=at(seconds)), limit_seconds=600).reason
-
-    assert [reason_at(seconds) for seconds in (600, 601, 0, -60, -61)] == [
-        None, Reason.OVER_RPO, None, None, Reason.CLOCK_SKEW,
-    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("volume")

@@ -108,7 +108,6 @@ def sandbox(api: KubeApi, one: Run, *, pods: int) -> str:
     api.request("POST", f"/api/v1/namespaces{STRICT}", fence.namespace(one, called))
     network = f"/apis/networking.k8s.io/v1/namespaces/{called}/networkpolicies{STRICT}"
     api.request("POST", network, fence.deny_all(one, called))
-    api.request("POST", network, fence.allow_inside(one, called))
     quotas = f"/api/v1/namespaces/{called}/resourcequotas"
     api.request("POST", quotas + STRICT, fence.quota(one, called, pods=pods, storage="50Gi"))
     settled(lambda: api.request("GET", f"{quotas}/{fence.QUOTA}")["status"].get("hard"))

@@ -6,7 +6,7 @@ import pytest
 
 from drills.sandbox import fence
 from drills.sandbox.marks import read
-from tests.drills.sandbox.runs import RUN_ID, run
+from tests.drills.sandbox.runs import run
 
 NAME = run().name("shop")
 
@@ -15,10 +15,9 @@ def test_everything_bears_the_mark() -> None:
     made = [
         fence.namespace(run(), NAME),
         fence.deny_all(run(), NAME),
-        fence.allow_inside(run(), NAME),
         fence.quota(run(), NAME, pods=0),
     ]
-    assert [read(one) for one in made] == [run()] * 4
+    assert [read(one) for one in made] == [run()] * 3
     assert {one["metadata"].get("namespace", NAME) for one in made} == {NAME}
 
 
@@ -33,15 +32,6 @@ def test_a_sandbox_is_kept_out_of_backups_and_off_the_host() -> None:
 def test_the_network_is_closed_both_ways_for_every_pod() -> None:
     spec = fence.deny_all(run(), NAME)["spec"]
     assert spec == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-
-
-def test_inside_means_the_sandboxes_of_this_run_and_name_servers() -> None:
-    spec = fence.allow_inside(run(), NAME)["spec"]
-    inside = {"namespaceSelector": {"matchLabels": {"backstop.io/drill-run": RUN_ID}}}
-    assert spec["ingress"] == [{"from": [inside]}]
-    assert spec["egress"][0] == {"to": [inside]}
-    assert {port["port"] for port in spec["egress"][1]["ports"]} == {53}
-    assert len(spec["egress"]) == 2
 
 
 def test_the_quota_leaves_no_room_outside() -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from canary import writer
+from drills.canary.freshness import age_check
 from drills.canary.truth import Fault, TruthError
 from drills.coverage.volume_info import Method
 from drills.verdict import Reason, Verdict, judge
 from drills.volumes import tree_reader
 from drills.volumes.entry import FILE, Entry
-from drills.volumes.judge import Judgement, ReadVolume, age_check, judge_canary, judge_extent
+from drills.volumes.judge import Judgement, ReadVolume, judge_canary, judge_extent
 from drills.volumes.tree import Tree, TreeError
 from s3.errors import Cause, StoreError
 from tests.drills.canary.canaries import VOLUME, Clock, generations, keeper

@@ -20,7 +20,7 @@ from drills.volumes.unread import Unread
 from kube.errors import Cause, ClusterError
 from kube.pods.channels import BrokenError
 from tests.drills.sandbox.runs import run
-from tests.drills.volumes.reader_cluster import BOUND, READY, Cluster, Message, Shell
+from tests.drills.volumes.reader_cluster import BOUND, Cluster, Message, Shell
 from tests.drills.volumes.trees import ROOT as ROOT_ENTRY
 from tests.drills.volumes.trees import file, text_of
 from tests.drills.volumes.volumes import make_volume, read
@@ -572,56 +572,8 @@ def test_a_pod_whose_answer_was_lost_is_the_runs_own(readers: Readers, cluster: 
 def test_a_pod_of_somebody_else_is_not_taken_over(readers: Readers, cluster: Cluster) -> None:
     cluster.put(pod_object(pod_name(run(), "data"), {}))
     assert unread(readers).reason is Reason.TARGET_REFUSED
-    assert readers.remove() == [f"{SANDBOX}/{pod_name(run(), 'data')}"]
-    assert cluster.deletions == []
 
 
 def test_a_consumer_of_a_raw_device_is_made_too(readers: Readers, cluster: Cluster) -> None:
     readers.start([ReaderPod("shop", SANDBOX, "disk", during=True, block=True)])
     assert list(cluster.pods) == [(SANDBOX, pod_name(run(), "disk"))]
-
-
-# Taking them away
-
-
-def test_readers_and_held_pods_go_before_any_workload_comes(
-    readers: Readers, cluster: Cluster
-) -> None:
-    whole(readers)
-    cluster.put(pod_object("db-0"), READY)
-    cluster.put(pod_object("bystander"), READY)
-    assert readers.remove([HELD]) == []
-    assert [name for _, name in cluster.pods] == ["bystander"]
-    path, options = cluster.deletions[0]
-    assert path.endswith(f"/pods/{source_of().pod}")
-    assert options["preconditions"] == {"uid": f"uid-{source_of().pod}"}
-    # Gone only when its node says so.
-    assert options["gracePeriodSeconds"] == 1
-    assert readers.remove([HELD]) == []
-
-
-def test_a_workloads_pod_is_never_removed(readers: Readers, cluster: Cluster) -> None:
-    cluster.put(pod_object("db-0", {"app": "db"}), READY)
-    assert readers.remove([HELD]) == [f"{SANDBOX}/db-0"]
-    assert list(cluster.pods) == [(SANDBOX, "db-0")]
-
-
-def test_a_pod_that_does_not_go_is_named(readers: Readers, cluster: Cluster) -> None:
-    readers.start([POD])
-    cluster.staying = {source_of().pod}
-    assert readers.remove() == [f"{SANDBOX}/{source_of().pod}"]
-    assert cluster.time.now >= 119
-
-
-def test_a_pod_that_was_never_made_is_not_missed(readers: Readers, cluster: Cluster) -> None:
-    cluster.refusals = [status(422, "invalid")]
-    readers.start([POD])
-    assert readers.remove() == []
-
-
-def test_what_keeps_pods_from_being_removed_is_told(readers: Readers, cluster: Cluster) -> None:
-    readers.start([POD])
-    cluster.forbidden = {"pods"}
-    with pytest.raises(ClusterError) as caught:
-        readers.remove()
-    assert caught.value.cause is Cause.FORBIDDEN
