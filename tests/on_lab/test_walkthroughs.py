@@ -36,8 +36,9 @@ def added(site: Site, config: dict[str, Any]) -> None:
         "backstop:snapshots": {"crds": mine.get("backstop:snapshots", {}).get("crds")},
         "backstop:velero": {"chart": mine.get("backstop:velero", {}).get("chart")},
     }
-    # The lab's canary wants the methods of the lab's Velero, and the pages have none.
-    for key in ("backstop:snapshots", "backstop:velero", "backstop:canary"):
+    # The lab's canary wants the methods of the lab's Velero, and the pages have none; nor have they
+    # anything to drill volumes by.
+    for key in ("backstop:snapshots", "backstop:velero", "backstop:canary", "backstop:drills"):
         mine.pop(key, None)
     for key, value in config.items():
         mine[key] = {**value, **lab_only.get(key, {})}
