@@ -149,10 +149,16 @@ def shown(events: str) -> set[str]:
 
 
 def interrupted_up(site: Site, disturb: Callable[[], object], pause: float) -> None:
-    """An `up` with one more schedule; `disturb` acts while it runs, again and again."""
+    """An `up` with one more schedule; `disturb` acts while it runs, again and again.
+
+    Without the drills of backups: one that dies beside its cluster is respected by the next until
+    its time is over, and has tests of its own.
+    """
     more = {"nightly": {"cron": "30 1 * * *", "ttl": "240h"}}
     content = yaml.safe_load(site.config_file.read_text())
     content["config"]["backstop:velero"]["schedules"] = more
+    off = {"enabled": False}
+    content["config"]["backstop:drills"] = {"kubeObjects": off, "volumes": off}
     site.config_file.write_text(yaml.safe_dump(content))
     running = subprocess.Popen(
         [site.environment["BACKSTOP_PYTHON"], "-m", "stack", "up", "-s", site.stack],
