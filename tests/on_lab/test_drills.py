@@ -20,11 +20,10 @@ from drills.verdict import Reason, Verdict
 from drills.volumes.payload import VolumesPayload
 from drills.volumes.run import opened
 from tests.on_lab.drilled import Drills, assert_as_before, did, failed, things, told, tool
-from tests.on_lab.site import ROOT, Site
+from tests.on_lab.site import Site
 
 pytestmark = pytest.mark.lab
 WAIT_SECONDS = 300
-CSI_APP = ROOT / "docs" / "how-to" / "examples" / "csi-app.yaml"
 # Whatever becomes of a run, it may be taken for dead at once.
 DEAD_AT_ONCE = {"limits": {"drillSeconds": 1}}
 # A workload with a volume of each method, which overwrites both when it finds itself elsewhere.
@@ -309,32 +308,3 @@ def test_volumes_are_read_before_their_workload_is_started_and_used(moving: Dril
     restored = next(one["result"] for one in receipt["phases"] if one["name"] == "restore")
     assert f" {2 * PAGE_BYTES} bytes moved" in restored
     assert_as_before(moving, before)
-
-
-@pytest.fixture
-def app(moving: Drills) -> Iterator[str]:
-    yield "csi-app"
-    gone = ("delete", "namespace", "csi-app", "--ignore-not-found", f"--timeout={WAIT_SECONDS}s")
-    did(moving.site, "kubectl", *gone)
-
-
-def test_the_data_mover_brings_a_volume_back_out_of_the_store(moving: Drills, app: str) -> None:
-    site, file = moving.site, "/mnt/longhorndisk/hello"
-
-    def in_pod(script: str) -> str:
-        ready = ("wait", "--for=condition=Ready", "pod/csi-nginx", f"--timeout={WAIT_SECONDS}s")
-        did(site, "kubectl", "-n", app, *ready)
-        return did(site, "kubectl", "-n", app, "exec", "csi-nginx", "--", "sh", "-c", script)
-
-    manifest = CSI_APP.read_text().replace("DEMO_IMAGE", "docker.io/lab/demo:1")
-    did(site, "kubectl", "apply", "-f", "-", stdin=manifest)
-    in_pod(f"echo moved > {file}; sync")
-    name = f"moved-{time.time_ns()}"
-    backup(site, name, "--include-namespaces", app, "--snapshot-move-data")
-    uploads = ("-n", "velero", "get", "datauploads", "-l", f"velero.io/backup-name={name}")
-    phases = did(site, "kubectl", *uploads, "-o=jsonpath={.items[*].status.phase}")
-    assert phases == "Completed"
-    did(site, "kubectl", "delete", "namespace", app, f"--timeout={WAIT_SECONDS}s")
-    restore = ["velero", "restore", "create", "--from-backup", name, "--wait"]
-    assert "status: Completed" in tool(site, *restore).text
-    assert in_pod(f"cat {file}") == "moved\n"
