@@ -36,7 +36,7 @@ RESOURCES = {"v1/Namespace": ["shop"], "v1/Pod": ["shop/web-0"]}
 
 
 def packed(content: object) -> bytes:
-    return gzip.compress(json.dumps(content).encode())
+    return gzip.compress(json.dumps(content).encode(), mtime=0)
 
 
 def files(

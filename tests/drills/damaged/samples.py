@@ -51,7 +51,7 @@ def copy_of(held: dict[str, bytes], namespaces: tuple[str, ...] = ("shop",)) -> 
 
 
 def packed(content: object) -> bytes:
-    return gzip.compress(json.dumps(content).encode())
+    return gzip.compress(json.dumps(content).encode(), mtime=0)
 
 
 def repository(namespace: str = "shop") -> dict[str, bytes]:
@@ -119,7 +119,7 @@ def backup_files(extra: list[objects.Pair] | None = None) -> dict[str, bytes]:
         f"{folder}{BACKUP}-podvolumebackups.json.gz": packed([pod_volume_backup()]),
         f"{folder}{BACKUP}-itemoperations.json.gz": packed([operation]),
         f"{folder}{BACKUP}-volumeinfo.json.gz": packed([VOLUME]),
-        f"{folder}{BACKUP}-logs.gz": gzip.compress(b"log"),
+        f"{folder}{BACKUP}-logs.gz": gzip.compress(b"log", mtime=0),
     }
 
 

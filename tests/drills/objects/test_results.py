@@ -13,7 +13,7 @@ EXISTS = " already exists. Warning: the in-cluster version is different than the
 
 
 def packed(content: Any) -> bytes:
-    return gzip.compress(json.dumps(content).encode() + b"\n")
+    return gzip.compress(json.dumps(content).encode() + b"\n", mtime=0)
 
 
 def warned(*texts: str) -> list[Message]:
@@ -104,9 +104,9 @@ def test_messages_are_one_short_line_without_a_login() -> None:
     [
         b"",
         b"{}",
-        gzip.compress(b"{"),
-        gzip.compress(b"[]"),
-        gzip.compress(b"{}")[:-3],
+        gzip.compress(b"{", mtime=0),
+        gzip.compress(b"[]", mtime=0),
+        gzip.compress(b"{}", mtime=0)[:-3],
         packed({"other": 1}),
         packed({"errors": []}),
         packed({"errors": {"velero": "text"}}),
@@ -122,4 +122,4 @@ def test_what_are_no_results_is_refused(data: bytes) -> None:
 def test_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "RESULTS_BYTES", 1024)
     with pytest.raises(ResultsError, match="more than 1024"):
-        results.read([gzip.compress(bytes(10_000))])
+        results.read([gzip.compress(bytes(10_000), mtime=0)])

@@ -64,7 +64,7 @@ def fault_of(fetch: Callable[[str, str | None], Fetched], **more: Any) -> Downlo
 
 
 def test_a_file_comes_unpacked_and_a_tarball_as_it_is() -> None:
-    packed = gzip.compress(RESULTS)
+    packed = gzip.compress(RESULTS, mtime=0)
     assert get(body(packed)) == RESULTS
     assert get(body(packed[:5], b"", packed[5:])) == RESULTS
     assert get(body(packed), "BackupContents") == packed
@@ -72,14 +72,14 @@ def test_a_file_comes_unpacked_and_a_tarball_as_it_is() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, 1_000_000])
 def test_files_of_any_size_are_whole(size: int) -> None:
-    packed = gzip.compress(b"x" * size)
+    packed = gzip.compress(b"x" * size, mtime=0)
     assert get(body(packed), limit=2_000_000) == b"x" * size
     pieces = [packed[place : place + 7] for place in range(0, len(packed), 7)]
     assert get(body(*pieces), limit=2_000_000) == b"x" * size
 
 
 def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_early() -> None:
-    packed = gzip.compress(b"\0" * 50_000_000)
+    packed = gzip.compress(b"\0" * 50_000_000, mtime=0)
     read: list[int] = []
 
     def fetch(_address: str, _ca: str | None) -> Fetched:
@@ -97,7 +97,7 @@ def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_early() -> None:
 @pytest.mark.parametrize(
     ("fetch", "cause"),
     [
-        (body(gzip.compress(RESULTS)[:-9]), DownloadCause.DAMAGED),
+        (body(gzip.compress(RESULTS, mtime=0)[:-9]), DownloadCause.DAMAGED),
         (body(), DownloadCause.DAMAGED),
         (body(b"<html>"), DownloadCause.DAMAGED),
         (lambda _a, _c: (404, iter(())), DownloadCause.MISSING),
@@ -144,7 +144,7 @@ def test_the_ca_of_the_location_is_used() -> None:
 
     def fetch(_address: str, ca: str | None) -> Fetched:
         given.append(ca)
-        return 200, iter([gzip.compress(b"")])
+        return 200, iter([gzip.compress(b"", mtime=0)])
 
     get(fetch, held=location(caCert=base64.b64encode(b"PEM").decode()))
     get(fetch)
@@ -166,7 +166,7 @@ def test_a_ca_that_is_none_is_told(ca: str) -> None:
 class Store(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
-        content = gzip.compress(RESULTS)
+        content = gzip.compress(RESULTS, mtime=0)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
