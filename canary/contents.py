@@ -43,8 +43,9 @@ _BEYOND_KOPIA: tuple[Content, ...] = (
 def contents(method: Method, as_root: bool) -> tuple[Content, ...]:
     """A generation for a volume that is backed up by `method`.
 
-    What kopia is known not to keep is written to snapshots only: it would make every drill red and
-    prove nothing new. `drills.canary.not_written` names it for the receipt.
+    What kopia is known not to keep (https://github.com/kopia/kopia/issues/1764, and hard links, of
+    which it restores each name as a file of its own) is written to snapshots only: it would make
+    every drill red and prove nothing new.
     """
     owners = _OWNERS if as_root else ()
     beyond = _BEYOND_KOPIA if method is Method.SNAPSHOT else ()

@@ -5,6 +5,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
+# Images for CI often set this. Without bytecode every worker of every part would rewrite the
+# assertions of all test files anew, and every command and plugin would be compiled anew.
+unset PYTHONDONTWRITEBYTECODE
 venv=$("$python" -m lab venv)
 # The remote half of the command stand-in is tested against a real sshd. CI gets one; a person's
 # machine is left without (the tests then say so), for the package would start a service there.

@@ -71,7 +71,8 @@ def look(
     """Looks at the cluster once; only reads. Without faults there is a SeenCluster."""
     try:
         kubeconfig = parse(settings.kubeconfig.get_secret_value(), cluster.context)
-        facts = gather(client.connect(kubeconfig), settings.site)
+        longhorn = settings.longhorn.namespace if settings.longhorn else ""
+        facts = gather(client.connect(kubeconfig), settings.site, longhorn)
     except ClusterError as error:
         return None, [f"{KEY}: {error}"]
     other = identity_fault(cluster, recorded.cluster_uid, facts)

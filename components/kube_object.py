@@ -25,3 +25,15 @@ class KubeObject(pulumi.CustomResource):
         self, name: str, manifest: Mapping[str, Any], opts: pulumi.ResourceOptions
     ) -> None:
         super().__init__(token(manifest), name, dict(manifest), opts)
+
+
+class KubePatch(pulumi.CustomResource):
+    """Fields of an object that somebody else made: server-side apply of what `manifest` holds.
+
+    Deleted, it gives its fields up, and what nobody owns then is gone from the object.
+    """
+
+    def __init__(
+        self, name: str, manifest: Mapping[str, Any], opts: pulumi.ResourceOptions
+    ) -> None:
+        super().__init__(f"{token(manifest)}Patch", name, dict(manifest), opts)

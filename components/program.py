@@ -10,8 +10,11 @@ from components import cluster as cluster_component
 from components import host_facts
 from components import snapshots as snapshot_support
 from components.canary import plan as canary_plan
+from components.longhorn import node_preflight, own_store
+from components.longhorn import preflight as longhorn_preflight
 from components.object_store import existing, host, preflight
 from components.object_store.access import client_accesses, policy_name
+from components.object_store.addresses import store_addresses
 from components.object_store.buckets import declared_buckets, unknown_to
 from components.object_store.in_cluster import preflight as store_in_cluster
 from components.object_store.in_cluster import sight as store_in_cluster_sight
@@ -27,8 +30,10 @@ from components.settings import (
     SettingsError,
     load,
 )
+from components.settings.longhorn import Longhorn, all_places
 from components.site import Observed, build
 from components.velero import preflight as velero_preflight
+from kube import client
 from s3.errors import StoreError
 
 _OBJECT_KEYS = (
@@ -39,6 +44,7 @@ _OBJECT_KEYS = (
     "cluster",
     "snapshots",
     "velero",
+    "longhorn",
     "canary",
 )
 
@@ -101,6 +107,19 @@ def observe(settings: Settings) -> Observed:
             installs_crds=bool(snapshots and snapshots.crds),
             makes=[settings.canary.namespace] if settings.canary else [],
         )
+    if settings.longhorn is not None and seen is not None:
+        bucket = next(one.name for one in declared_buckets(settings) if one.role == "longhorn")
+        places = all_places(settings.longhorn, settings.site, bucket, store.region)
+        faults += longhorn_preflight.findings(
+            settings.longhorn,
+            settings.site,
+            seen.facts,
+            seen.recorded.resources,
+            places,
+        )
+        faults += own_store.findings(settings.longhorn, places, store_addresses(settings))
+        faults += longhorn_preflight.store_findings(store, seen.facts)
+        faults += _nodes_of_longhorn(settings, settings.longhorn, seen)
     if settings.canary is not None and seen is not None:
         faults += canary_plan.findings(settings.canary, seen.facts)
     if faults:
@@ -108,6 +127,32 @@ def observe(settings: Settings) -> Observed:
     today = datetime.datetime.now(datetime.UTC).date()
     buckets = unknown_to(recorded.resources, declared_buckets(settings), sighting.buckets)
     return Observed(facts, today, host_facts.new_nonce(), buckets, seen, snapshots)
+
+
+def _nodes_of_longhorn(
+    settings: Settings, longhorn: Longhorn, seen: cluster_component.SeenCluster
+) -> list[str]:
+    """Reasons not to begin on the nodes; what is only said, is said."""
+    ready = node_preflight.look(
+        settings,
+        longhorn,
+        seen.facts.longhorn,
+        client=client.connect(seen.kubeconfig),
+        run=_on_nodes(settings, longhorn),
+        now=time.time(),
+    )
+    for warning in ready.warnings:
+        pulumi.log.warn(warning)
+    for note in ready.notes:
+        pulumi.log.info(note)
+    return list(ready.refusals)
+
+
+def _on_nodes(settings: Settings, longhorn: Longhorn) -> node_preflight.Run:
+    """How a node is asked; a site that names none loads no SSH for it."""
+    if not longhorn.nodes:
+        return lambda name, _host, _text: name
+    return host_facts.ssh_runner(settings.ssh_private_key.get_secret_value())
 
 
 def _sight(

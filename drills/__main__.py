@@ -1,7 +1,7 @@
 """The drills' command line.
 
     python -m drills run LAYER... [--json]     payload on stdin; receipt as JSON on stdout; LAYER is
-                                               store, kube-objects or volumes
+                                               store, kube-objects, volumes or longhorn
     python -m drills run LAYER... --summary    the same without the checks that came out as
                                                expected, which is what a Command keeps in the state
     python -m drills control LAYER...          payload on stdin; every control. Those of store need
@@ -11,6 +11,8 @@
                                                template, with the truth to hold against it
     python -m drills first-backup              order on stdin; the same, unless there is one
     python -m drills list [DIRECTORY]          receipts kept on this machine, newest last
+    python -m drills longhorn COMMAND TARGET   reads, verifies and restores Longhorn's backups
+                                               without Longhorn; `longhorn --help` tells more
 
 Of several layers stdin holds one object {layer: payload}, which one layer may have as well; they
 run in the order given, and each prints one line of JSON. None runs if a payload is bad.
@@ -63,6 +65,7 @@ LAYERS: Mapping[str, str] = {
     "store": "drills.store.run",
     "kube-objects": "drills.kube_objects.run",
     "volumes": "drills.volumes.run",
+    "longhorn": "drills.longhorn.run",
 }
 WORST_FIRST = (
     EXIT_BAD_INPUT,
@@ -80,7 +83,7 @@ def _layer(name: str) -> Layer:
 USAGE = (
     f"usage: python -m drills run {'|'.join(LAYERS)}... [--json | --summary]"
     f" | control {'|'.join(LAYERS)}... | backup kube-objects [SCHEDULE] | first-backup"
-    " | list [DIRECTORY]"
+    " | list [DIRECTORY] | longhorn --help"
 )
 
 Form = Callable[[Receipt], dict[str, object]]
@@ -115,6 +118,8 @@ def _command(arguments: Sequence[str]) -> Callable[[], int] | None:
             found = _first_backup
         case ["list", *words] if len(words) <= 1:
             found = partial(_list, Path(words[0]) if words else _default_directory())
+        case ["longhorn", *words]:
+            found = partial(_longhorn, words)
     return found
 
 
@@ -231,6 +236,12 @@ def _recorded(asked: "BackupOrder", make: Callable[["Recording"], dict[str, obje
     return EXIT_CODES[Verdict.PROVEN]
 
 
+def _longhorn(words: Sequence[str]) -> int:
+    from drills.backupstore import commands  # noqa: PLC0415  (as for layers)
+
+    return commands.main(words)
+
+
 def _list(directory: Path) -> int:
     for line in listing.lines(directory):
         print(line)
@@ -256,5 +267,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
-        _say("drills: interrupted; what was written has been removed, and nothing is proven")
+        _say("drills: interrupted; nothing is proven, and what was made is removed, or named above")
         sys.exit(EXIT_CODES[Verdict.UNPROVEN])

@@ -4,30 +4,40 @@ What is made and removed is decided in drills/sandbox; here it is only carried o
 is written bears the mark of this run, and nothing that lacks one is ever removed.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from drills.frame import Clock, Progress
-from drills.sandbox import fence, safety
+from drills.sandbox import fence, leases, safety, stillness
+from drills.sandbox.found import Found
 from drills.sandbox.marks import LAYER_LABEL, Run
 from drills.sandbox.plan import Plan
-from drills.sandbox.safety import Refusal
-from drills.sandbox.sweep import Found, Left, Step, Sweep, sweep
+from drills.sandbox.safety import Cause as Why
+from drills.sandbox.safety import Refusal, RefusedError
+from drills.sandbox.stillness import Seen, Work
+from drills.sandbox.sweep import Left, Step, Sweep, sweep
 from drills.sandbox.wish import SYSTEM_NAMESPACES
+from kube import places
 from kube.errors import Cause, ClusterError
 from kube.velero.api import Object, Velero, name
 from kube.velero.removal import remove_restore
-from kube.velero.restores import RestoreResult, create_restore, wait_restore
+from kube.velero.restores import Outcome, RestoreResult, create_restore, wait_restore
+from kube.velero.volumes import volume_restores
 from kube.waiting import TimeoutPassedError, until
-from kube.writer import ExistsError
 
 REMOVAL_SECONDS = 180.0
+UNSEEN_SECONDS = 90.0
+"""How long Velero's server may be behind: what it watches with waits 30 s at most, now and then
+twice, before it asks the API server again (client-go's reflector)."""
+_AGAIN_SECONDS = 5.0
+# Velero's words (pkg/controller/restore_controller.go).
+_NO_MODIFIERS = "failed to get resource modifiers configmap"
 _NAMESPACES = "/api/v1/namespaces"
 _VOLUMES = "/api/v1/persistentvolumes"
 _CONTENTS = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents"
-_LEASES = "/apis/coordination.k8s.io/v1/namespaces"
 # Of a namespace, what bears finalizers and whom it waits for, with the seconds of grace. A pod
 # without any would be gone before its node let go of the volume.
 _HELD = (
@@ -35,14 +45,6 @@ _HELD = (
     ("/api/v1/namespaces/{}/persistentvolumeclaims", None),
     ("/apis/snapshot.storage.k8s.io/v1/namespaces/{}/volumesnapshots", None),
 )
-
-
-class RefusedError(Exception):
-    """The drill must not go on; `refusal` says why."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.sentence)
-        self.refusal = refusal
 
 
 @dataclass
@@ -54,20 +56,77 @@ class Aside:
     clock: Clock
     progress: Progress
 
+    def others(self) -> Refusal | None:
+        """Whether another run of this layer may be alive, by the marks of what it made.
+
+        Raises ClusterError.
+        """
+        found = self.found()
+        made = [*found.namespaces, *found.restores, *found.config_maps]
+        return safety.running(made, self.run, self.clock.now())
+
+    def make_room(self, seconds: float) -> None:
+        """Takes away what dead runs left, before anything new is made; the run holds its Lease.
+
+        A restore that Velero still works on is waited for, `seconds` at most: it restores one after
+        the other, so that ours would stand behind it, and its time would be measured as ours. One
+        that Velero has lost never ends, and is taken away as well.
+
+        Raises:
+            RefusedError: Velero is still at it.
+            ClusterError: the cluster is not reached, or refuses.
+        """
+        plan, lost = self._look(), frozenset[str]()
+        if plan.busy:
+            self.progress(f"waiting for the end of {', '.join(plan.busy)}, which a dead run began")
+            lost = self._wait_out(seconds)
+        if plan.busy or plan.steps:
+            told, _ = self.take_away(lost)
+            self.progress(f"what dead runs left is taken away: {told}")
+
+    def _wait_out(self, seconds: float) -> frozenset[str]:
+        """Waits until Velero works on no restore of a dead run; the uids of those that it lost."""
+        seen: tuple[Seen, ...] = ()
+
+        def over() -> tuple[Seen, ...] | None:
+            nonlocal seen
+            # After a look that fails nothing is known: it leaves nothing behind.
+            before, seen = seen, ()
+            seen = stillness.look(before, self._works(), self.velero.clock.now())
+            return seen if all(one.lost for one in seen) else None
+
+        try:
+            lost = until(over, self.velero.clock, seconds)
+        except TimeoutPassedError as error:
+            if error.last is not None:
+                raise error.last from None
+            going_on = [one.work for one in seen if not one.lost]
+            raise RefusedError(_still_restored(going_on, seconds)) from None
+        for one in lost:
+            self.progress(_given_up(one))
+        return frozenset(one.work.uid for one in lost)
+
+    def _works(self) -> list[Work]:
+        """What Velero works on of runs that are over, by the phases."""
+        found = self.found()
+        busy = self._swept(found).busy
+        return [
+            stillness.work(one, volume_restores(self.velero, str(one["metadata"]["uid"])))
+            for one in found.restores
+            if name(one) in busy
+        ]
+
     def prepare(self, plan: Plan, *, readers: int = 0) -> None:
         """Makes the sandboxes and what the restore needs. `readers`: the drill's own pods in each.
 
+        The ConfigMap is the first to come and the last to go: as long as it is there, nobody took
+        anything of this run away.
+
         Raises:
-            RefusedError: another run is alive, or a sandbox is somebody's.
+            RefusedError: a sandbox is somebody's.
             ClusterError: the cluster is not reached, or refuses.
         """
-        found = self.found()
-        alive = safety.running(
-            [*found.namespaces, *found.restores, *found.config_maps], self.run, self.clock.now()
-        )
-        if alive is not None:
-            raise RefusedError(alive)
-        there = {name(one): one for one in found.namespaces}
+        there = {name(one): one for one in self.velero.client.list(_NAMESPACES)}
         for called in plan.mapping.values():
             refusal = safety.target(
                 called, there.get(called), self.run, sources=plan.mapping,
@@ -75,29 +134,13 @@ class Aside:
             )  # fmt: skip
             if refusal is not None:
                 raise RefusedError(refusal)
-        self._take_lease()
+        self.velero.writer.create(self.mark(plan).rpartition("/")[0], plan.config_map)
         for called in plan.mapping.values():
             self._fence(called, plan.pods.get(called, 0) + readers)
-        writer, place = self.velero.writer, f"{_NAMESPACES}/{self.velero.namespace}"
-        writer.create(f"{place}/configmaps", plan.config_map)
 
-    def _take_lease(self) -> None:
-        """Decides between runs that look at the same time and see nobody."""
-        wanted = safety.lease(self.run, self.velero.namespace)
-        leases = f"{_LEASES}/{self.velero.namespace}/leases"
-        try:
-            self.velero.writer.create(leases, wanted)
-            return
-        except ExistsError:
-            held = f"{leases}/{name(wanted)}"
-        found = self._found(held)
-        refusal = safety.leased(found, self.run, self.clock.now())
-        if refusal is not None:
-            raise RefusedError(refusal)
-        # Its run is dead. Of two that see that, one meets the other's change, and is refused.
-        version = (found.get("metadata") or {}).get("resourceVersion")
-        marks = {"labels": self.run.labels(), "resourceVersion": version}
-        self.velero.writer.merge(held, {"metadata": marks, "spec": wanted["spec"]})
+    def mark(self, plan: Plan) -> str:
+        """Path of that ConfigMap."""
+        return f"{_NAMESPACES}/{self.velero.namespace}/configmaps/{name(plan.config_map)}"
 
     def _fence(self, called: str, pods: int) -> None:
         writer = self.velero.writer
@@ -112,38 +155,62 @@ class Aside:
     ) -> RestoreResult:
         """Has Velero restore, and waits for its end; `begun` is called when it has the order.
 
+        Velero's server looks for the modifiers in its own copy of the cluster, which is behind
+        after the API server was away: what it refuses for want of them is asked for again.
+
         Raises ClusterError, VeleroError.
         """
+        clock = self.velero.clock
+        began, patience = clock.now(), math.inf
         made = create_restore(self.velero, plan.restore)
         if begun is not None:
             begun()
-        return wait_restore(self.velero, made, seconds=seconds, say=self.progress)
+        while True:
+            left = max(0.0, began + seconds - clock.now())
+            found = wait_restore(self.velero, made, seconds=left, say=self.progress)
+            if not self._overlooked(plan, found) or clock.now() >= min(patience, began + seconds):
+                return found
+            patience = min(patience, clock.now() + UNSEEN_SECONDS)
+            self.progress("Velero has not seen the modifiers of this restore yet; asking again")
+            remove_restore(
+                self.velero, found.name, found.uid, seconds=REMOVAL_SECONDS, say=self.progress
+            )
+            clock.sleep(_AGAIN_SECONDS)
+            made = create_restore(self.velero, plan.restore)
 
-    def take_away(self, known: Iterable[str] = ()) -> tuple[str, tuple[Left, ...]]:
+    def _overlooked(self, plan: Plan, result: RestoreResult) -> bool:
+        """Whether Velero refused a restore for want of a ConfigMap that is there."""
+        refused = result.outcome is Outcome.FAILED_VALIDATION and _NO_MODIFIERS in result.message
+        return refused and bool(self._found(self.mark(plan)))
+
+    def take_away(self, lost: Collection[str] = ()) -> tuple[str, tuple[Left, ...]]:
         """Removes what this run made, and what dead runs left. Says what, and what stays.
 
-        `known`: ids of runs of this site that are over. Raises ClusterError.
+        The run's own Lease stays: it is given back when all else is done. `lost`: uids of restores
+        that have not ended and go all the same. Raises ClusterError.
         """
-        removed, dead = 0, frozenset(known)
-
-        def look() -> Sweep:
-            now, own = self.clock.now(), self.run.run_id
-            return sweep(self.found(), self.run.site, now, own=own, known=dead)
-
+        removed = 0
         # Each look may show more: a volume is freed only when its namespace is gone.
         for _ in range(4):
-            plan = look()
+            plan = self._look(lost)
             if not plan.steps:
                 break
             for stage in sorted({step.stage for step in plan.steps}):
                 steps = [step for step in plan.steps if step.stage is stage]
                 removed += self._carry_out(steps)
-        left = look()
+        left = self._look(lost)
         unmet = tuple(
             Left(step.kind, step.namespace, step.name, "it does not go", debris=True)
             for step in left.steps
         )
         return f"{removed} objects removed", (*left.left, *unmet)
+
+    def _look(self, lost: Collection[str] = ()) -> Sweep:
+        return self._swept(self.found(), lost)
+
+    def _swept(self, found: Found, lost: Collection[str] = ()) -> Sweep:
+        run, now = self.run, self.clock.now()
+        return sweep(found, run.site, now, own=run.run_id, lost=lost, layer=run.layer)
 
     def _carry_out(self, steps: Sequence[Step]) -> int:
         for step in steps:
@@ -162,12 +229,21 @@ class Aside:
         elif step.kind == "Restore":
             uid = str(self._found(_path(step)).get("metadata", {}).get("uid", ""))
             remove_restore(self.velero, step.name, uid, seconds=REMOVAL_SECONDS, say=self.progress)
+        elif step.version:
+            self._delete_unchanged(step)
         else:
             self.velero.writer.delete(_path(step))
         if step.kind == "Namespace":
             # Only quicker: what is still there is for the namespace's own end.
             with suppress(ClusterError):
                 self._empty(step.name)
+
+    def _delete_unchanged(self, step: Step) -> None:
+        try:
+            self.velero.writer.delete(_path(step), resource_version=step.version)
+        except ClusterError as error:
+            if error.cause is not Cause.CONFLICT:
+                raise
 
     def _empty(self, called: str) -> None:
         """Removes what others hold on to, of a namespace that is going.
@@ -184,22 +260,20 @@ class Aside:
         return None if any(self._found(path) for path in paths) else True
 
     def _found(self, path: str) -> Object:
-        try:
-            return self.velero.client.get(path)
-        except ClusterError as error:
-            if error.cause is Cause.MISSING:
-                return {}
-            raise
+        return places.at(self.velero.client, path) or {}
 
     def found(self) -> Found:
-        """What the cluster holds that a sweep has to know. Raises ClusterError."""
+        """What the cluster holds that a sweep has to know. Raises ClusterError.
+
+        Leases come after what bears marks: whoever made that had taken its Lease before.
+        """
         listed: Callable[..., list[dict[str, Any]]] = self.velero.client.list
         own = f"{_NAMESPACES}/{self.velero.namespace}"
         return Found(
             namespaces=listed(_NAMESPACES),
             restores=listed(self.velero.collection("restores")),
             config_maps=listed(f"{own}/configmaps"),
-            leases=listed(f"{_LEASES}/{self.velero.namespace}/leases"),
+            leases=listed(leases.collection(self.velero.namespace)),
             contents=listed(_CONTENTS),
             volumes=listed(_VOLUMES),
         )
@@ -220,7 +294,7 @@ _PLACES = {
 _PLURALS = {
     "Restore": "/apis/velero.io/v1/namespaces/{}/restores",
     "ConfigMap": "/api/v1/namespaces/{}/configmaps",
-    "Lease": "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
+    "Lease": leases.collection("{}"),
 }
 
 
@@ -228,3 +302,20 @@ def _path(step: Step) -> str:
     if step.kind in _PLACES:
         return f"{_PLACES[step.kind]}/{step.name}"
     return f"{_PLURALS[step.kind].format(step.namespace)}/{step.name}"
+
+
+def _given_up(one: Seen) -> str:
+    return (
+        f"restore {one.work.name} stands still for {one.seconds:.0f} s in phase {one.work.phase}, "
+        "without a transfer under way; Velero has lost it, and it is taken away like one that has "
+        "ended"
+    )
+
+
+def _still_restored(works: Iterable[Work], seconds: float) -> Refusal:
+    return Refusal(
+        Why.RESTORING,
+        f"Velero still works on {', '.join(map(str, works))}, which a dead run began, and did not "
+        f"end it in {seconds:.0f} s; look what it waits for, give restoreSeconds more, or restart "
+        "Velero's server, which then ends what it finds InProgress",
+    )

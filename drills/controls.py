@@ -80,14 +80,18 @@ def score(twin: Judgement, controls: Iterable[Planted], progress: Progress) -> S
         NONE, "nothing", str(Verdict.PROVEN), str(twin.verdict), str(twin.reason or ""),
         killed=twin.verdict is Verdict.PROVEN,
     )  # fmt: skip
+    if not result.killed:
+        progress(f"control: without any fault: {twin.detail}")
     found: list[ControlResult] = []
     for control in controls if result.killed else ():
         try:
-            found.append(control.result(control.run()))
+            judgement = control.run()
         except NotPlantedError as why:
             progress(f"control: {control.name} not planted: {why}")
             continue
-        progress(f"control: {control.name} {'killed' if found[-1].killed else 'SURVIVED'}")
+        found.append(control.result(judgement))
+        seen = "killed" if found[-1].killed else f"SURVIVED: {judgement.detail}"
+        progress(f"control: {control.name} {seen}")
     return Score(result, found)
 
 
@@ -103,9 +107,9 @@ def next_in_turn(
 ) -> _Some | None:
     """The one whose turn it is; None of none.
 
-    The rotation moves on with every receipt kept and with every day, so that it also moves where
-    receipts are not kept on this machine.
+    The rotation moves on with every receipt kept, or with every day where this machine keeps none;
+    not with both, which would move a daily drill on by two and pass over every other control.
     """
     if not applicable:
         return None
-    return applicable[(earlier_receipts + today.toordinal()) % len(applicable)]
+    return applicable[(earlier_receipts or today.toordinal()) % len(applicable)]

@@ -120,17 +120,30 @@ class Drill(Protocol):
 def run_phases(
     layer: str, phases: Sequence[Phase], closing: Sequence[Phase], clock: Clock, progress: Progress
 ) -> Record:
-    """Runs `phases` until one stops the drill, then every one of `closing`."""
+    """Runs `phases` until one stops the drill, then every one of `closing`.
+
+    On an interrupt too: what the drill wrote is its own to remove. There is no receipt then, so
+    what stays is told.
+    """
     record = Record()
     try:
         for phase in phases:
             if not _timed(layer, phase, record, clock, progress):
                 break
-    finally:
-        # Also on an interrupt: what the drill wrote is its own to remove.
-        for phase in closing:
-            _timed(layer, phase, record, clock, progress)
+    except BaseException:
+        _close(layer, closing, record, clock, progress)
+        for line in record.left:
+            progress(f"{layer}: left     {line}")
+        raise
+    _close(layer, closing, record, clock, progress)
     return record
+
+
+def _close(
+    layer: str, closing: Sequence[Phase], record: Record, clock: Clock, progress: Progress
+) -> None:
+    for phase in closing:
+        _timed(layer, phase, record, clock, progress)
 
 
 def _timed(layer: str, phase: Phase, record: Record, clock: Clock, progress: Progress) -> bool:

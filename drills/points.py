@@ -1,17 +1,13 @@
-"""Restore points from Velero's Backup objects: which can be restored from, and which is drilled.
+"""Restore points from Velero's Backup objects: which can be restored from, and which cannot.
 
 Times are aware; ages are in seconds. Nothing here asks a clock: `now` is given.
 """
 
 import datetime
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
 
-from drills.rotation import Trial, longest_unproven
-from drills.verdict import Reason
 from kube.errors import one_line
 from kube.velero.api import (
     LOCATION_LABEL,
@@ -49,7 +45,6 @@ _BY_PHASE = {
     "FailedValidation": State.REFUSED,
     "Deleting": State.DELETING,
 }
-_UNFINISHED = frozenset({State.IN_PROGRESS, State.PARTIALLY_FAILED, State.FAILED, State.REFUSED})
 
 
 @dataclass(frozen=True)
@@ -77,63 +72,22 @@ class Unusable:
 
 @dataclass(frozen=True)
 class Shelf:
-    """All restore points of a site, oldest first in both lists."""
+    """All restore points of a site, oldest first in both lists.
+
+    `wanted`: which ones these are, as "in location default", "" for all. `left_out`: backups that
+    are none of them by their names, and what they are instead.
+    """
 
     usable: tuple[Point, ...]
     unusable: tuple[Unusable, ...]
+    wanted: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def newer_than(self, point: Point) -> tuple[Unusable, ...]:
         """What was passed over: backups that began after `point` and cannot be restored from."""
         return tuple(
             one for one in self.unusable if one.started is not None and one.started > point.started
         )
-
-
-class NoPointError(Exception):
-    """There is nothing to drill: `reason` for the verdict, the text is one sentence."""
-
-    def __init__(self, reason: Reason, sentence: str) -> None:
-        super().__init__(sentence)
-        self.reason = reason
-
-
-Way = Literal["latest", "age", "name", "longest-unproven"]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which restore point a drill wants. `age`: at least that old; `name`: that one."""
-
-    way: Way
-    age: datetime.timedelta = datetime.timedelta(0)
-    name: str = ""
-
-
-_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-_CHOICES = 'write "latest", "longest-unproven", {"age": "48h"} or {"name": "<backup>"}'
-
-
-def parse_choice(given: object) -> Choice:
-    """Raises ValueError with one sentence."""
-    if given in ("latest", "longest-unproven"):
-        return Choice("latest" if given == "latest" else "longest-unproven")
-    if isinstance(given, Mapping) and len(given) == 1:
-        ((key, value),) = given.items()
-        if key == "name" and isinstance(value, str) and value:
-            return Choice("name", name=value)
-        if key == "age" and isinstance(value, str):
-            return Choice("age", age=parse_age(value))
-    raise ValueError(f"restorePoint: {one_line(given, 60)} is no choice; {_CHOICES}")
-
-
-def parse_age(text: str) -> datetime.timedelta:
-    """ "48h", "2d12h", "90m". Raises ValueError with one sentence."""
-    found = _DURATION.fullmatch(text)
-    if not text or found is None:
-        raise ValueError(f"restorePoint.age: {text[:40]!r} is no duration; write 48h, 2d12h or 90m")
-    given = zip(_UNITS.values(), found.groups(), strict=True)
-    return datetime.timedelta(**{unit: int(count) for unit, count in given if count})
 
 
 def read(
@@ -143,23 +97,46 @@ def read(
     needed: datetime.timedelta = datetime.timedelta(0),
     deleting: Collection[str] = (),
     schedules: Collection[str] | None = None,
+    location: str | None = None,
 ) -> Shelf:
     """Sorts Backup objects into those that can be restored from and those that cannot.
 
     `needed`: how long the drill may take; a backup that expires sooner may vanish under it.
-    `deleting`: names with an open DeleteBackupRequest. `schedules`: only backups of these.
+    `deleting`: names with an open DeleteBackupRequest. `schedules`: only backups of these, and
+    `location`: only those that lie there.
     """
-    found = [
-        _sort(backup, now, needed, deleting)
-        for backup in backups
-        if schedules is None or labels(backup).get(SCHEDULE_LABEL) in schedules
-    ]
+    found: list[Point | Unusable] = []
+    left_out: dict[str, str] = {}
+    for backup in backups:
+        other = _other(backup, schedules, location)
+        if other:
+            left_out[name(backup)] = other
+        else:
+            found.append(_sort(backup, now, needed, deleting))
     beginning = datetime.datetime.min.replace(tzinfo=datetime.UTC)
     found.sort(key=lambda one: (one.started or beginning, one.name))
     return Shelf(
         tuple(one for one in found if isinstance(one, Point)),
         tuple(one for one in found if isinstance(one, Unusable)),
+        _wanted(schedules, location),
+        left_out,
     )
+
+
+def _other(backup: Object, schedules: Collection[str] | None, location: str | None) -> str:
+    """What a backup is instead of what is asked for; "" if it is that."""
+    place = (backup.get("spec") or {}).get("storageLocation")
+    if location is not None and place != location:
+        return f"in location {place}"
+    of = labels(backup).get(SCHEDULE_LABEL)
+    if schedules is not None and of not in schedules:
+        return f"of schedule {of}" if of else "of no schedule"
+    return ""
+
+
+def _wanted(schedules: Collection[str] | None, location: str | None) -> str:
+    of = f"of schedule {' or '.join(sorted(schedules))}" if schedules is not None else ""
+    return " ".join(part for part in (f"in location {location}" if location else "", of) if part)
 
 
 def _sort(
@@ -233,75 +210,6 @@ def _unfinished(backup: Object) -> str:
     reason = one_line("; ".join(str(text) for text in reasons if text), 200)
     counts = f"{held.get('errors', 0)} errors, {held.get('warnings', 0)} warnings"
     return f"ended as {called} ({reason or counts}); read `velero backup logs {name(backup)}`"
-
-
-def choose(
-    shelf: Shelf, choice: Choice, now: datetime.datetime, trials: Iterable[Trial] = ()
-) -> Point:
-    """The restore point that `choice` means. `trials`: see the rotation.
-
-    Raises NoPointError.
-    """
-    match choice.way:
-        case "name":
-            return _named(shelf, choice.name)
-        case "age":
-            return _aged(shelf, choice.age, now)
-        case "longest-unproven":
-            _any(shelf)
-            return longest_unproven(shelf.usable, trials, now)
-        case "latest":
-            return _any(shelf)[-1]
-
-
-def _any(shelf: Shelf) -> tuple[Point, ...]:
-    if shelf.usable:
-        return shelf.usable
-    if not shelf.unusable:
-        raise NoPointError(
-            Reason.RESTORE_POINT_MISSING,
-            "there is no backup at all; make one with `velero backup create --from-schedule` and "
-            "look why the schedule made none",
-        )
-    raise _none_of(shelf.unusable)
-
-
-def _none_of(unusable: Sequence[Unusable]) -> NoPointError:
-    """Speaks for the newest of several; one that may yet complete, or failed, says more."""
-    unfinished = [one for one in unusable if one.state in _UNFINISHED]
-    speaker = (unfinished or unusable)[-1]
-    others = f" (and {len(unusable) - 1} more)" if len(unusable) > 1 else ""
-    if speaker.state is State.AHEAD_OF_CLOCK:
-        return NoPointError(Reason.CLOCK_SKEW, speaker.sentence + others)
-    reason = Reason.RESTORE_POINT_UNFINISHED if unfinished else Reason.RESTORE_POINT_MISSING
-    return NoPointError(reason, f"no backup can be restored from: {speaker.sentence}{others}")
-
-
-def _named(shelf: Shelf, wanted: str) -> Point:
-    for point in shelf.usable:
-        if point.name == wanted:
-            return point
-    refused = [one for one in shelf.unusable if one.name == wanted]
-    if refused:
-        raise _none_of(refused)
-    newest = f"; the newest usable one is {shelf.usable[-1].name}" if shelf.usable else ""
-    raise NoPointError(
-        Reason.RESTORE_POINT_MISSING, f"there is no backup {wanted[:80]}{newest}; correct its name"
-    )
-
-
-def _aged(shelf: Shelf, age: datetime.timedelta, now: datetime.datetime) -> Point:
-    points = _any(shelf)
-    old_enough = [point for point in points if now - point.started >= age]
-    if not old_enough:
-        oldest = now - points[0].started
-        raise NoPointError(
-            Reason.RESTORE_POINT_MISSING,
-            f"no backup is {age} old, the oldest usable one, {points[0].name}, is "
-            f"{datetime.timedelta(seconds=int(oldest.total_seconds()))} old; ask for a younger one "
-            "or keep backups longer",
-        )
-    return old_enough[-1]
 
 
 def age_seconds(point: Point, now: datetime.datetime) -> float:

@@ -1,9 +1,12 @@
 """One whole run of any layer's drill: its phases, one control, the receipt."""
 
 import datetime
-from collections.abc import Callable
-from dataclasses import dataclass
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from drills.controls import NONE, Planted, Score
 from drills.evidence import keep
@@ -17,6 +20,8 @@ Kept = tuple[Receipt, Path | None]
 
 Choose = Callable[[Record], Planted | None]
 """Picks the control for a proven record; None where the site has nothing to plant a fault in."""
+
+AnyDrill = TypeVar("AnyDrill", bound=Drill)
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,53 @@ class ReadyControls:
 
     payload: Payload
     run: Callable[[Clock, Progress], Score]
+
+
+@dataclass(frozen=True)
+class _Unopened:
+    """A drill whose edges could not be opened: its first phase says why, and nothing was made."""
+
+    layer: str
+    why: Exception
+    run_id: str = field(default_factory=lambda: secrets.token_hex(6))
+
+    def phases(self) -> Sequence[Phase]:
+        return (Phase("find", self._find),)
+
+    def closing(self) -> Sequence[Phase]:
+        return ()
+
+    def versions(self) -> Mapping[str, str]:
+        return {}
+
+    def _find(self, _record: Record) -> str:
+        raise self.why
+
+
+def open_and_run(
+    open_drill: Callable[[], AnyDrill],
+    payload: Payload,
+    clock: Clock,
+    progress: Progress,
+    *,
+    directory: Path,
+    control: Callable[[AnyDrill, Record], Planted | None],
+) -> Kept:
+    """`run_drill` of a drill that cannot be opened without its cluster.
+
+    A client certificate that has ended, or a credential that cannot be loaded, is found out when
+    the edges are opened, before there is any phase; it is a red verdict like any other.
+    """
+    try:
+        drill = open_drill()
+    except Exception as error:  # noqa: BLE001  the frame tells what it is, as of any phase
+        unopened = _Unopened(payload.layer, error)
+        return run_drill(
+            unopened, payload, clock, progress, directory=directory, control=lambda _record: None
+        )
+    return run_drill(
+        drill, payload, clock, progress, directory=directory, control=partial(control, drill)
+    )
 
 
 def run_drill(

@@ -53,6 +53,7 @@ class Reason(StrEnum):
     REPOSITORY_VANISHED = "repository-vanished"
     REPOSITORY_KEY_WRONG = "repository-key-wrong"
     RESTORE_POINT_DAMAGED = "restore-point-damaged"
+    BLOCK_LOST = "block-lost"
     RESTORE_FAILED = "restore-failed"
     RESTORE_TIMEOUT = "restore-timeout"
     ANONYMOUS_ACCESS = "anonymous-access"

@@ -21,4 +21,6 @@ COLLECTIONS = {
     "VolumeSnapshotClass": "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses",
     "BackupStorageLocation": "/apis/velero.io/v1/backupstoragelocations",
     "Schedule": "/apis/velero.io/v1/schedules",
+    "BackupTarget": "/apis/longhorn.io/v1beta2/backuptargets",
+    "RecurringJob": "/apis/longhorn.io/v1beta2/recurringjobs",
 }

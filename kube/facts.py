@@ -8,6 +8,7 @@ from kube import marks
 from kube.client import Client
 from kube.collections import COLLECTIONS
 from kube.errors import Cause, ClusterError, cluster_error
+from kube.longhorn.seen import SeenLonghorn, look
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 DEFAULT_SNAPSHOT_CLASS = "snapshot.storage.kubernetes.io/is-default-class"
@@ -88,6 +89,7 @@ class ClusterFacts:
     """A cluster as it was seen. `uid`: that of kube-system. `served`: "group/version" strings.
 
     `ours`: (kind, namespace or "", name) of every object that bears the site's mark.
+    `longhorn`: looked at only for a site that has it; None where the cluster has none.
     """
 
     uid: str
@@ -103,6 +105,7 @@ class ClusterFacts:
     snapshot_controllers: tuple[Controller, ...] = ()
     locations: tuple[Location, ...] = ()
     ours: frozenset[tuple[str, str, str]] = frozenset()
+    longhorn: SeenLonghorn | None = None
 
 
 def cluster_uid(client: Client) -> str:
@@ -120,10 +123,10 @@ def cluster_uid(client: Client) -> str:
     return str(_metadata(found)["uid"])
 
 
-def gather(client: Client, site: str = "") -> ClusterFacts:
+def gather(client: Client, site: str = "", longhorn: str = "") -> ClusterFacts:
     """One pass over the cluster: the same reads for a small and a large one.
 
-    `site` "": nothing is looked for by its mark.
+    `site` "": nothing is looked for by its mark. `longhorn`: its namespace; "": it is left out.
 
     Raises:
         ClusterError: the cluster is not reached, or refuses one of the reads.
@@ -163,6 +166,7 @@ def gather(client: Client, site: str = "") -> ClusterFacts:
             )
         ),
         ours=frozenset(_marked(client, site)) if site else frozenset(),
+        longhorn=look(client, longhorn, served) if longhorn else None,
     )
 
 

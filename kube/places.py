@@ -28,6 +28,16 @@ def object_path(
     return None
 
 
+def at(client: Client, path: str) -> dict[str, Any] | None:
+    """The object at a path, None if there is none. Raises ClusterError."""
+    try:
+        return client.get(path)
+    except ClusterError as error:
+        if error.cause is Cause.MISSING:
+            return None
+        raise
+
+
 def find(
     client: Client, api_version: str, kind: str, namespace: str, name: str
 ) -> dict[str, Any] | None:
@@ -35,9 +45,4 @@ def find(
     path = object_path(client, api_version, kind, namespace, name)
     if path is None:
         return None
-    try:
-        return client.get(path)
-    except ClusterError as error:
-        if error.cause is Cause.MISSING:
-            return None
-        raise
+    return at(client, path)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import unquote
 
+from kube import places
 from kube.client import Client, Clock, Object
 from kube.errors import RETRIED, Cause, ClusterError
 
@@ -62,6 +63,24 @@ def until(
             raise TimeoutPassedError(last)
         clock.sleep(pause)
         pause = min(pause * 2, interval)
+
+
+@dataclass
+class Away:
+    """For how long the API server has been away in a row."""
+
+    clock: Clock
+    _since: float | None = None
+
+    def note(self, error: ClusterError) -> None:
+        """Raises the error if it is none that passes, or lasts too long."""
+        now = self.clock.now()
+        self._since = now if self._since is None else self._since
+        if error.cause not in RETRIED or now - self._since > OUTAGE_SECONDS:
+            raise error
+
+    def over(self) -> None:
+        self._since = None
 
 
 @dataclass(frozen=True)
@@ -188,7 +207,7 @@ def _states(client: Client, path: str, seconds: float) -> Iterator[Object | None
     except ClusterError as error:
         if error.cause is not Cause.FORBIDDEN:
             raise
-        yield _alone(client, path)
+        yield places.at(client, path)  # it may be read by name only
         return
     yield listed.items[0] if listed.items else None
     if seconds > 0:
@@ -196,13 +215,3 @@ def _states(client: Client, path: str, seconds: float) -> Iterator[Object | None
             collection, since=listed.resource_version, fields=fields, seconds=seconds
         ):
             yield None if kind == "DELETED" else found
-
-
-def _alone(client: Client, path: str) -> Object | None:
-    """The object, where the credential may read it by name only."""
-    try:
-        return client.get(path)
-    except ClusterError as error:
-        if error.cause is Cause.MISSING:
-            return None
-        raise

@@ -34,8 +34,9 @@ def _drives(count: int, mib: int) -> tuple[Drive, ...]:
 HOSTS: Mapping[str, HostSpec] = {
     spec.name: spec
     for spec in (
-        # The object store; its data path is a mount point, as on a host with a data disk.
-        HostSpec("store1", 10, (Drive("storage", "/storage", 2048),)),
+        # The object store; its data path is a mount point, as on a host with a data disk. Its image
+        # is sparse: the size costs nothing until it is used.
+        HostSpec("store1", 10, (Drive("storage", "/storage", 6144),)),
         # The cluster's one control plane node, and a drive that the cluster does not own.
         HostSpec("cp1", 11, (Drive("outside", "/outside", 1024),), kind="node"),
         # A store of four drives, made on demand only: `lab up --host edge1`.

@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from policies.objects import SECRET, secret_texts
@@ -34,6 +34,16 @@ VISIBLE_PROPERTIES = ("create", "update", "delete", "interpreter", "environment"
 
 # Shorter values are words that turn up by chance; the server takes no secret of under 8 characters.
 SECRET_LENGTH_MIN = 8
+
+
+def may_drill(resources: Iterable[Resource], layer: str) -> bool:
+    """Whether a command drills the layer, alone or among others, or may turn out to do so."""
+    wanted = re.compile(rf"\bdrills run\b[^;&|]*(?<![\w-]){re.escape(layer)}(?![\w-])")
+    texts = [one.props.get("create") for one in resources if one.type == LOCAL]
+    return any(
+        text is UNKNOWN or (isinstance(text, str) and wanted.search(text) is not None)
+        for text in texts
+    )
 
 
 def _quiet(command: Resource) -> Iterator[str]:

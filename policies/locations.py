@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from itertools import combinations
 from urllib.parse import urlsplit
 
-from policies.objects import BACKUP_TARGET, LOCATION, neighbours, of_type
+from policies.objects import (
+    BACKUP_TARGETS,
+    LOCATION,
+    RELEASE,
+    is_longhorn,
+    neighbours,
+    of_type,
+    setting,
+)
 from policies.plain import UNKNOWN, Resource, ResourceRule, Rule, StackRule, inside, is_set, is_true
 
 
@@ -72,7 +80,7 @@ class _Area:
 
 def _area(owner: Resource) -> _Area | None:
     """What the location or backup target writes to; None if it writes nothing or nobody knows."""
-    if owner.type == BACKUP_TARGET:
+    if owner.type != LOCATION:
         return _longhorn_area(owner)
     bucket, prefix = (_spec(owner, "objectStorage", key) for key in ("bucket", "prefix"))
     url = _spec(owner, "config", "s3Url")
@@ -85,7 +93,10 @@ def _area(owner: Resource) -> _Area | None:
 
 
 def _longhorn_area(target: Resource) -> _Area | None:
-    url = _spec(target, "backupTargetURL")
+    if target.type == RELEASE:
+        url = setting(target, "defaultBackupStore", "backupTarget")
+    else:
+        url = _spec(target, "backupTargetURL")
     if not isinstance(url, str) or not url.startswith("s3://"):
         return None
     place, _, prefix = url.removeprefix("s3://").partition("/")
@@ -93,7 +104,8 @@ def _longhorn_area(target: Resource) -> _Area | None:
 
 
 def _alone(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
-    owners = [*of_type(resources, BACKUP_TARGET), *of_type(resources, LOCATION)]
+    targets = [r for r in resources if r.type in BACKUP_TARGETS or is_longhorn(r)]
+    owners = [*targets, *of_type(resources, LOCATION)]
     areas = [area for area in map(_area, owners) if area is not None]
     crowded = {
         second.owner.urn: second.owner
@@ -142,7 +154,7 @@ RULES: tuple[Rule, ...] = (
         "each other's data.",
         remedy="give each a bucket of its own, or a prefix of its own to both",
         severity="critical",
-        types=frozenset({LOCATION, BACKUP_TARGET}),
+        types=frozenset({LOCATION, RELEASE}) | BACKUP_TARGETS,
         check=_alone,
     ),
 )

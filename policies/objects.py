@@ -11,7 +11,14 @@ RELEASE = "kubernetes:helm.sh/v3:Release"
 LOCATION = "kubernetes:velero.io/v1:BackupStorageLocation"
 SCHEDULE = "kubernetes:velero.io/v1:Schedule"
 SNAPSHOT_CLASS = "kubernetes:snapshot.storage.k8s.io/v1:VolumeSnapshotClass"
+STORAGE_CLASS = "kubernetes:storage.k8s.io/v1:StorageClass"
 BACKUP_TARGET = "kubernetes:longhorn.io/v1beta2:BackupTarget"
+BACKUP_TARGET_PATCH = f"{BACKUP_TARGET}Patch"
+BACKUP_TARGETS = frozenset({BACKUP_TARGET, BACKUP_TARGET_PATCH})
+RECURRING_JOB = "kubernetes:longhorn.io/v1beta2:RecurringJob"
+SETTING_PATCH = "kubernetes:longhorn.io/v1beta2:SettingPatch"
+CLAIMS = frozenset(f"kubernetes:core/v1:PersistentVolumeClaim{suffix}" for suffix in ("", "Patch"))
+NAMESPACE = "kubernetes:core/v1:Namespace"
 SECRET = "kubernetes:core/v1:Secret"  # noqa: S105  (a type)
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 
@@ -45,13 +52,23 @@ def setting(release: Resource, *path: str) -> object:
     return inside(release.props, "values", *path)
 
 
-def is_velero(release: Resource) -> bool:
-    """Whether it installs Velero: a chart of that name, from a repository, a folder or a file."""
+def _installs(release: Resource, what: str) -> bool:
+    """Whether its chart has that name, be it from a repository, a folder or a file."""
     chart = release.props.get("chart")
     if release.type != RELEASE or not isinstance(chart, str):
         return False
     name = chart.rstrip("/").rsplit("/", 1)[-1]
-    return re.fullmatch(r"velero(-v?\d.*)?(\.tgz)?", name) is not None
+    return re.fullmatch(rf"{what}(-v?\d.*)?(\.tgz)?", name) is not None
+
+
+def is_velero(release: Resource) -> bool:
+    """Whether it installs Velero."""
+    return _installs(release, "velero")
+
+
+def is_longhorn(release: Resource) -> bool:
+    """Whether it installs Longhorn."""
+    return _installs(release, "longhorn")
 
 
 def servers(resources: Sequence[Resource]) -> list[Resource]:

@@ -9,6 +9,8 @@ from policies import (
     commands,
     hosts,
     locations,
+    longhorn_jobs,
+    longhorn_targets,
     providers,
     releases,
     schedules,
@@ -30,6 +32,8 @@ RULES: tuple[Rule, ...] = (
     *locations.RULES,
     *schedules.RULES,
     *snapshots.RULES,
+    *longhorn_targets.RULES,
+    *longhorn_jobs.RULES,
 )
 
 

@@ -1,11 +1,10 @@
 """Schedules: backups that run when they should, hold what they should and stay long enough."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from components.velero import cron, durations
-from policies.commands import LOCAL
+from policies.commands import LOCAL, may_drill
 from policies.objects import (
     CONFIG_MAP,
     LOCATION,
@@ -37,8 +36,6 @@ NEW_FILTERS = (
     "excludedNamespaceScopedResources",
 )
 DEFAULT_LOCATION = "default"
-# The drill's command line, alone or among other layers.
-DRILL = re.compile(r"\bdrills run\b[^;&|]*\bkube-objects\b")
 
 
 def _template(schedule: Resource, *path: str) -> object:
@@ -151,17 +148,12 @@ def _one_key(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
 
 
 def _drilled(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
-    commands = [command.props.get("create") for command in of_type(resources, LOCAL)]
-    if any(_may_drill(text) for text in commands):
+    if may_drill(resources, "kube-objects"):
         return
     running = [one for one in of_type(resources, SCHEDULE) if not _may_be_paused(one)]
     # Said once: one drill takes the backups of all of them.
     for schedule in running[:1]:
         yield schedule, "makes backups that no drill restores, so nobody knows whether they can be"
-
-
-def _may_drill(text: object) -> bool:
-    return text is UNKNOWN or (isinstance(text, str) and DRILL.search(text) is not None)
 
 
 def _may_be_paused(schedule: Resource) -> bool:

@@ -32,6 +32,7 @@ RETRY_AFTER_SECONDS = 6
 
 _S3_CODE = re.compile(rb'<Code>([A-Za-z]+)</Code>|"Code":\s*"([A-Za-z]+)"')
 _FORBIDDEN = 403
+_MOST_OF_ERROR = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,17 @@ class Credential:
     secret_key: str = field(repr=False)
 
 
-def connection_pool(endpoint: StoreEndpoint) -> urllib3.PoolManager:
-    """A connection pool with timeouts and bounded retries; TLS faults are never retried."""
+def connection_pool(
+    endpoint: StoreEndpoint, connections: int = POOL_CONNECTIONS
+) -> urllib3.PoolManager:
+    """A connection pool with timeouts and bounded retries; TLS faults are never retried.
+
+    connections: how many are kept open between requests; more may be open during them.
+    """
     return urllib3.PoolManager(
         ssl_context=endpoint.tls_context(),
         timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-        maxsize=POOL_CONNECTIONS,
+        maxsize=connections,
         retries=urllib3.Retry(
             total=3,
             connect=2,
@@ -178,12 +184,7 @@ class Session:
 
         Raises StoreError when there is no answer (unreachable, TLS).
         """
-        path = raw_path or "/" + "/".join(part for part in (bucket, quote(key, safe="/~")) if part)
-        query_text = "&".join(
-            f"{quote(name, safe='')}={quote(value, safe='')}"
-            for name, value in sorted((query or {}).items())
-        )
-        url = SplitResult("https", self.endpoint.netloc, path, query_text, "")
+        url = self._url(bucket, key, query or {}, raw_path)
         try:
             response = self.pool.request(
                 method,
@@ -206,6 +207,28 @@ class Session:
             raise self.error(answer, f"{bucket}/{key}")
         return answer.body
 
+    def get_up_to(self, bucket: str, key: str, most: int) -> bytes | None:
+        """The content of an object, None if it is longer than `most` bytes; more are never read,
+        whatever the server sends. Raises StoreError."""
+        url = self._url(bucket, key, {}, "")
+        try:
+            response = self.pool.request(
+                "GET",
+                urlunsplit(url),
+                headers=self._headers("GET", url, {}, b""),
+                redirect=False,
+                preload_content=False,
+            )
+            ok = response.status < 300  # noqa: PLR2004 (HTTP's own range)
+            content = _read_up_to(response, most if ok else _MOST_OF_ERROR)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise classify(error, self.endpoint.url, f"{bucket}/{key}") from error
+        if not ok:
+            body = content or b""
+            answer = Answer(response.status, _code(response.status, body), response.headers, body)
+            raise self.error(answer, f"{bucket}/{key}")
+        return content
+
     def put(self, bucket: str, key: str, content: bytes) -> str:
         """Writes an object; its version, "" in an unversioned bucket. Raises StoreError."""
         answer = self.send("PUT", bucket, key, body=content)
@@ -217,6 +240,14 @@ class Session:
         """The answer as a StoreError about a bucket or object."""
         code = answer.code or ("AccessDenied" if answer.status == _FORBIDDEN else "")
         return classify_code(code, self.endpoint.url, about, str(answer))
+
+    def _url(self, bucket: str, key: str, query: Mapping[str, str], raw_path: str) -> SplitResult:
+        path = raw_path or "/" + "/".join(part for part in (bucket, quote(key, safe="/~")) if part)
+        query_text = "&".join(
+            f"{quote(name, safe='')}={quote(value, safe='')}"
+            for name, value in sorted(query.items())
+        )
+        return SplitResult("https", self.endpoint.netloc, path, query_text, "")
 
     def _headers(
         self, method: str, url: SplitResult, extra: Mapping[str, str], body: bytes
@@ -247,6 +278,17 @@ def classify_code(code: str, endpoint: str, about: str, detail: str) -> StoreErr
     """A StoreError for an S3 error code that came without an SDK exception."""
     cause = cause_of_code(code)
     return store_error(cause, endpoint, about, detail if cause is Cause.OTHER else "")
+
+
+def _read_up_to(response: urllib3.BaseHTTPResponse, most: int) -> bytes | None:
+    """The body as it was sent, never unpacked; None if it is longer than `most` bytes."""
+    content = b""
+    while piece := response.read(most + 1 - len(content), decode_content=False):
+        content += piece
+        if len(content) > most:
+            response.close()
+            return None
+    return content
 
 
 def _code(status: int, body: bytes) -> str:

@@ -16,7 +16,7 @@ HEADER = (
     "layer", "verdict", "reason", "seconds", "rpo", "rto", "control", "point", "receipt",
 )  # fmt: skip
 # As data flows; what is not named here comes after them.
-ORDER = ("store", "kube-objects", "volumes")
+ORDER = ("store", "kube-objects", "volumes", "longhorn")
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -26,7 +26,7 @@ class Verdict:
     """One line of the table; texts are "-" where the receipt does not say.
 
     `rpo`: age of the newest data that came back, or of the restore point where only that is known.
-    `rto`: time to usable, all steps together.
+    `rto`: time to usable, all steps together; of several ways ("way: step") the slowest one.
     """
 
     layer: str
@@ -107,7 +107,7 @@ def _verdict(layer: str, receipt: Mapping[str, Any], receipts: Path) -> Verdict:
         reason=_text(receipt.get("reason")),
         seconds=_seconds(receipt),
         rpo=_spoken(_first_number(receipt.get("rpoSeconds"), point.get("age"))),
-        rto=_spoken(_sum(_object(receipt.get("rto")).values())),
+        rto=_spoken(_slowest(_object(receipt.get("rto")))),
         control=_control(_object(receipt.get("control"))),
         point=_text(point.get("name")),
         receipt=_text(receipt.get("receipt") or _file(receipt.get("runId"), receipts)),
@@ -153,6 +153,16 @@ def _first_number(*values: object) -> float | None:
 def _sum(values: Iterable[object]) -> float | None:
     numbers = [value for value in values if isinstance(value, int | float)]
     return sum(numbers) if numbers else None
+
+
+def _slowest(steps: Mapping[str, Any]) -> float | None:
+    """Steps of one way come one after the other, ways stand for each other."""
+    ways: dict[str, list[Any]] = {}
+    for step, seconds in steps.items():
+        way, colon, _ = step.partition(": ")
+        ways.setdefault(way if colon else "", []).append(seconds)
+    sums = [found for held in ways.values() if (found := _sum(held)) is not None]
+    return max(sums, default=None)
 
 
 def _spoken(seconds: float | None) -> str:

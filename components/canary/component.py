@@ -52,10 +52,11 @@ class CanaryArgs:
 
 class Canary(pulumi.ComponentResource):
     """Outputs: `ready`, what a first backup waits for: every volume holds a generation by then;
-    `wire`, what the drill of volumes is told.
+    `claims`, the names of its volumes' claims; `wire`, what the drill of volumes is told.
     """
 
     ready: list[pulumi.Resource]
+    claims: list[str]
     wire: dict[str, Any]
 
     def __init__(
@@ -82,6 +83,7 @@ class Canary(pulumi.ComponentResource):
         ]
         pod = self._deployment(plan, secret)
         self.ready = [self._object("canary", pod, [*needed, secret])]
+        self.claims = [claim_name(volume) for volume in plan.volumes]
         self.wire = wire(args.settings, args.client)
         self.register_outputs({"namespace": plan.namespace})
 

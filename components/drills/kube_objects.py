@@ -15,10 +15,13 @@ LAYER = "kube-objects"
 
 @dataclass
 class KubeObjectsDrillArgs:
-    """`velero`: whose backups are drilled."""
+    """`velero`: whose backups are drilled. `digests`: the volumes that are read around a backup
+    made by hand, for it is made by this drill's payload.
+    """
 
     velero: velero_backups.DrilledVelero
     settings: KubeObjects
+    digests: Mapping[str, Any] | None = None
 
 
 def kube_objects_payload(
@@ -27,7 +30,12 @@ def kube_objects_payload(
     """What the drill `kube-objects` reads from stdin. `credentials` by client name."""
     shared = velero_backups.backup_payload(args.velero, args.settings, LAYER, ca_pem, credentials)
     limits = {**shared["limits"], "backupSeconds": args.velero.velero.first_backup_seconds}
-    return {**shared, "limits": limits, "custom": list(args.settings.kinds)}
+    return {
+        **shared,
+        "limits": limits,
+        "custom": list(args.settings.kinds),
+        "digests": None if args.digests is None else dict(args.digests),
+    }
 
 
 class KubeObjectsDrill(Drill):
@@ -36,7 +44,7 @@ class KubeObjectsDrill(Drill):
     def __init__(
         self, name: str, args: KubeObjectsDrillArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        known = velero_backups.known(args.velero)
+        known = args.velero.of.known()
         super().__init__(
             "KubeObjectsDrill",
             name,

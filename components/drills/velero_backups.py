@@ -8,16 +8,12 @@ from typing import Any
 
 import pulumi
 
-from components.drills.drill import PAYLOAD_SCHEMA, digest, evidence_place, period_name
-from components.object_store.access import ClientAccess
-from components.object_store.endpoint import StoreEndpoint
+from components.drills.drill import digest, period_name
+from components.drills.velero_site import VeleroSite
 from components.settings import Drills
 from components.settings.drills import BackupDrill, drilled_schedules, rpo_seconds
 from components.settings.velero import Velero as VeleroSettings
-from kube.kubeconfig import Kubeconfig
 
-# Who reads the backups, and who keeps the receipt.
-CLIENTS = ("drill", "evidence")
 # A control is a second drill; then come what dead runs left, and the receipt.
 RUNS = 2
 CLOSING_SECONDS = 600
@@ -25,25 +21,22 @@ CLOSING_SECONDS = 600
 
 @dataclass
 class DrilledVelero:
-    """What all drills of one Velero share.
+    """What all drills of one Velero share. The client velero is among those of its site.
 
-    `clients`: by name, among them velero, drill and evidence; `credentials`: theirs. `cluster_uid`:
-    of the cluster that the preflight let through. `first_backup`: what Velero's component says of
-    it. `proves`: plain data whose change makes an older proof worthless.
+    `first_backup`: what Velero's component says of it. `proves`: plain data whose change makes an
+    older proof worthless.
     """
 
-    site: str
-    endpoint: StoreEndpoint
-    clients: Mapping[str, ClientAccess]
-    credentials: Mapping[str, pulumi.Output[dict[str, str]]]
-    kubeconfig: Kubeconfig
-    cluster_uid: str
-    velero: VeleroSettings
+    of: VeleroSite
     drills: Drills
     first_backup: pulumi.Output[str] | None
     proves: object
     today: datetime.date
     after: Sequence[pulumi.Resource]
+
+    @property
+    def velero(self) -> VeleroSettings:
+        return self.of.velero
 
 
 def backup_payload(
@@ -56,22 +49,12 @@ def backup_payload(
     """What such a drill reads from stdin, whatever its layer. `credentials` by client name."""
     velero = drilled.velero
     return {
-        "schema": PAYLOAD_SCHEMA,
+        **drilled.of.told(ca_pem, credentials),
         "layer": layer,
-        "site": drilled.site,
-        "endpoint": drilled.endpoint.url,
-        "region": drilled.endpoint.region,
-        "caPem": ca_pem,
-        "clients": [{"name": name, **credentials[name]} for name in CLIENTS],
-        "cluster": {
-            "kubeconfig": drilled.kubeconfig.text,
-            "context": drilled.kubeconfig.context,
-            "uid": drilled.cluster_uid,
-        },
         "velero": {
             "namespace": velero.namespace,
             "location": velero.location.name,
-            "bucket": drilled.clients["velero"].bucket,
+            "bucket": drilled.of.clients["velero"].bucket,
             "prefix": velero.location.prefix,
         },
         "admin": None,
@@ -84,17 +67,9 @@ def backup_payload(
             "restoreSeconds": settings.restore_seconds,
             "drillSeconds": settings.drill_seconds,
         },
-        "evidence": evidence_place(drilled.clients["evidence"]),
-        "receiptsDir": None,
         "onRed": drilled.drills.on_red_of(settings),
         "control": settings.control,
     }
-
-
-def known(drilled: DrilledVelero) -> pulumi.Output[Any]:
-    """The CA and the credentials by client name, as a pair, when both are known."""
-    pairs = {name: drilled.credentials[name] for name in CLIENTS}
-    return pulumi.Output.all(drilled.endpoint.ca_pem, pulumi.Output.all(**pairs))
 
 
 def triggers(

@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 
 from components.drills import velero_backups
+from components.drills.digests import reader
 from components.drills.drill import Drill
 from components.settings.drills import Volumes
 
@@ -29,16 +30,12 @@ def volumes_payload(
     args: VolumesDrillArgs, ca_pem: str, credentials: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Any]:
     """What the drill `volumes` reads from stdin. `credentials` by client name."""
-    settings, image = args.settings, args.velero.drills.reader_image
+    settings = args.settings
     shared = velero_backups.backup_payload(args.velero, settings, LAYER, ca_pem, credentials)
     return {
         **shared,
         "limits": {**shared["limits"], "readSeconds": settings.read_seconds},
-        "reader": {
-            "image": image.reference,
-            "pullPolicy": image.pull_policy,
-            "pullSecrets": [],
-        },
+        "reader": reader(args.velero.drills),
         "classes": dict(settings.classes),
         "canary": None if args.canary is None else dict(args.canary),
         "exceptions": [one.model_dump(mode="json", by_alias=True) for one in settings.exceptions],
@@ -54,7 +51,7 @@ class VolumesDrill(Drill):
     def __init__(
         self, name: str, args: VolumesDrillArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        known = velero_backups.known(args.velero)
+        known = args.velero.of.known()
         image = args.velero.drills.reader_image.reference
         super().__init__(
             "VolumesDrill",

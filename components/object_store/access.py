@@ -6,7 +6,7 @@ actions are denied together, and no statement ever holds a wildcard action.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,10 +136,21 @@ def _truth(bucket: str, folder: str) -> list[Statement]:
     ]
 
 
-def _drill(buckets: Sequence[str]) -> list[Statement]:
-    """Reads every bucket with its versions and settings; every write is denied by name."""
+@dataclass(frozen=True, order=True)
+class Folder:
+    """A folder of a bucket that is not the site's. `prefix`: "" or "x/"."""
+
+    bucket: str
+    prefix: str
+
+
+def _drill(buckets: Sequence[str], folders: Sequence[Folder]) -> list[Statement]:
+    """Reads every bucket with its versions and settings, and what lies in `folders`; every write
+    is denied by name."""
+    read = sorted({one for one in folders if one.bucket not in buckets})
     roots = [f"arn:aws:s3:::{bucket}" for bucket in buckets]
     objects = [f"arn:aws:s3:::{bucket}/*" for bucket in buckets]
+    denied = [*buckets, *dict.fromkeys(one.bucket for one in read)]
     return [
         _allow(
             [
@@ -154,18 +165,32 @@ def _drill(buckets: Sequence[str]) -> list[Statement]:
             roots,
         ),
         _allow(["s3:GetObject", "s3:GetObjectVersion"], objects),
+        *(one for folder in read for one in _folder_read(folder)),
         {
             "Effect": "Deny",
             "Action": sorted(
                 ["s3:DeleteObject", "s3:PutObject", *_VERSION_DELETE, *_BUCKET_LEVEL_DENY]
             ),
-            "Resource": sorted([*roots, *objects]),
+            "Resource": sorted(
+                f"arn:aws:s3:::{bucket}{end}" for bucket in denied for end in ("", "/*")
+            ),
         },
     ]
 
 
-def statements(access: ClientAccess, buckets: Sequence[str]) -> list[Statement]:
-    """The policy statements of one client. `buckets`: every bucket, for the role that reads all.
+def _folder_read(folder: Folder) -> Iterator[Statement]:
+    """Lists and gets what is there now, of nothing else in that bucket."""
+    below = f"{folder.prefix}*"
+    conditions = {"StringLike": {"s3:prefix": [below]}} if folder.prefix else {}
+    yield _allow(["s3:ListBucket"], [f"arn:aws:s3:::{folder.bucket}"], **conditions)
+    yield _allow(["s3:GetObject"], [f"arn:aws:s3:::{folder.bucket}/{below}"])
+
+
+def statements(
+    access: ClientAccess, buckets: Sequence[str], folders: Sequence[Folder] = ()
+) -> list[Statement]:
+    """The policy statements of one client. `buckets`: every bucket, for the role that reads all;
+    `folders`: what it reads beside them.
 
     Raises:
         ValueError: the role has no policy.
@@ -180,7 +205,7 @@ def statements(access: ClientAccess, buckets: Sequence[str]) -> list[Statement]:
         case "truth":
             return _truth(access.bucket, f"{access.prefix}{access.folder}")
         case "drill":
-            return _drill(buckets)
+            return _drill(buckets, folders)
     raise ValueError(f"role {access.role}: no policy is written for it")
 
 
@@ -189,12 +214,14 @@ def policy_name(site: str, access: ClientAccess) -> str:
     return f"{site}-{access.resource_name}"
 
 
-def policy_text(site: str, access: ClientAccess, buckets: Sequence[str]) -> str:
+def policy_text(
+    site: str, access: ClientAccess, buckets: Sequence[str], folders: Sequence[Folder] = ()
+) -> str:
     """The policy as canonical JSON, so that equal rights are equal text; it bears the site's mark.
 
     The mark tells a later run whose the policy is, and the users it is attached to.
     """
-    first, *others = statements(access, buckets)
+    first, *others = statements(access, buckets, folders)
     marked = [{"Sid": policy_mark(site), **first}, *others]
     document = {"Version": "2012-10-17", "Statement": marked}
     return json.dumps(document, sort_keys=True, separators=(",", ":"))
@@ -237,12 +264,14 @@ def client_accesses(settings: Settings, bucket_of: dict[str, str]) -> list[Clien
 
 @dataclass
 class StoreAccessArgs:
-    """`site` prefixes policy names; `buckets`: every bucket's name."""
+    """`site` prefixes policy names; `buckets`: every bucket's name; `folders`: what is drilled in
+    others."""
 
     site: str
     accesses: Sequence[ClientAccess]
     buckets: Sequence[str]
     provider: minio.Provider
+    folders: Sequence[Folder] = ()
 
 
 class StoreAccess(pulumi.ComponentResource):
@@ -272,7 +301,7 @@ class StoreAccess(pulumi.ComponentResource):
         policy = minio.IamPolicy(
             f"{access.resource_name}-policy",
             name=policy_name(args.site, access),
-            policy=policy_text(args.site, access, args.buckets),
+            policy=policy_text(args.site, access, args.buckets, args.folders),
             opts=on_store,
         )
         first = access.generation - 1 if access.keep_previous else access.generation

@@ -8,24 +8,27 @@ here only their outer form is looked at.
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from components import versions
 from components.settings.base import KubeName, Model, Name, network
+from components.settings.drill_base import (
+    RPO_MARGIN_SECONDS,
+    ClaimPattern,
+    OnRed,
+    Period,
+    Seconds,
+    Why,
+    Word,
+)
+from components.settings.longhorn_drill import LonghornDrill
 from components.settings.velero import Image, Pattern, Velero
 from components.velero import cron
 
-# A backup takes its time, and the next one is late by that much.
-RPO_MARGIN_SECONDS = 3600
-
-Seconds = Annotated[int, Field(ge=1)]
-OnRed = Literal["fail", "warn"]
 # `<plural>.<group>`, as `kubectl api-resources` and CustomResourceDefinitions are named.
 Kind = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
-ClaimPattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*?\[\]!.-]*$")]
-Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
 
 _POINTS = 'write latest, longest-unproven, {age: 48h} or {name: "<backup>"}'
@@ -102,7 +105,17 @@ class Allowed(Model):
 
     namespace: Pattern
     claim: ClaimPattern = ""
-    why: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    why: Why
+
+
+class Digested(Model):
+    """Claims whose volumes are read around a backup that is made with its truth.
+
+    `claim` may be a glob; the namespace is one, for a reader is put into it.
+    """
+
+    namespace: KubeName
+    claim: Annotated[ClaimPattern, StringConstraints(min_length=1)]
 
 
 class OwnCheck(Model):
@@ -117,6 +130,7 @@ class OwnCheck(Model):
 
 class Volumes(BackupDrill):
     """The drill `volumes`. `classes`: by StorageClass of a volume, the one to restore it into.
+    `digests`: volumes of running workloads that are read before a backup and after it.
 
     With `checks_need_closed_network` no workload is started where a sandbox is not seen to be
     closed. `dns_networks`: of resolvers that are no pods of kube-system.
@@ -128,6 +142,7 @@ class Volumes(BackupDrill):
     drill_seconds: Seconds = 7200
     classes: dict[ObjectName, ObjectName] = Field(default_factory=dict)
     exceptions: tuple[Allowed, ...] = ()
+    digests: tuple[Digested, ...] = ()
     checks: tuple[OwnCheck, ...] = ()
     checks_need_closed_network: bool = True
     dns_networks: tuple[str, ...] = ()
@@ -162,13 +177,14 @@ class Drills(Model):
     """
 
     on_red: OnRed = "fail"
-    period: Literal["none", "daily", "weekly"] = "none"
+    period: Period = "none"
     certificate_min_days: Annotated[int, Field(ge=1)] = 14
     clock_skew_seconds: Annotated[int, Field(ge=1)] = 60
     store_rto_seconds: Annotated[int, Field(ge=1)] = 300
     reader_image: Image = Field(default_factory=_reader_image)
     kube_objects: KubeObjects | None = None
     volumes: Volumes | None = None
+    longhorn: LonghornDrill | None = None
 
     @field_validator("reader_image", mode="before")
     @classmethod
@@ -177,7 +193,7 @@ class Drills(Model):
             return value
         return {**_reader_image().model_dump(by_alias=True), **value}
 
-    def on_red_of(self, drill: BackupDrill) -> OnRed:
+    def on_red_of(self, drill: BackupDrill | LonghornDrill) -> OnRed:
         """The drill's own word, else the general one."""
         return drill.on_red or self.on_red
 

@@ -16,7 +16,14 @@ from components.settings.base import SettingsError, sentence
 from components.settings.site import Settings
 
 SECRET_KEYS = frozenset(
-    {"sshPrivateKey", "storeRootUser", "storeRootPassword", "escrowPassphrase", "kubeconfig"}
+    {
+        "sshPrivateKey",
+        "storeRootUser",
+        "storeRootPassword",
+        "escrowPassphrase",
+        "kubeconfig",
+        "longhornCredentials",
+    }
 )
 
 

@@ -13,6 +13,9 @@ from components.settings.drills import Drills
 from components.settings.drills import site_fault as drills_fault
 from components.settings.hosts import Host
 from components.settings.in_cluster import InClusterStore
+from components.settings.longhorn import Longhorn
+from components.settings.longhorn import site_fault as longhorn_fault
+from components.settings.longhorn_drill import site_fault as longhorn_drill_fault
 from components.settings.snapshots import Snapshots, coupling_faults
 from components.settings.store import ExistingStore, HostsStore
 from components.settings.velero import Velero, site_fault
@@ -36,6 +39,8 @@ class Settings(Model):
     cluster: ClusterSettings | None = None
     snapshots: Snapshots | None = None
     velero: Velero | None = None
+    longhorn: Longhorn | None = None
+    longhorn_credentials: SecretStr = SecretStr("")
     canary: Canary | None = None
 
     @model_validator(mode="after")
@@ -105,6 +110,25 @@ class Settings(Model):
         return self
 
     @model_validator(mode="after")
+    def _longhorn_has_what_it_needs(self) -> Self:
+        given = self.longhorn_credentials
+        if self.longhorn is None:
+            if given.get_secret_value():
+                raise ValueError("longhornCredentials: belongs to longhorn; add it, or unset this")
+            return self
+        fault = longhorn_fault(
+            self.longhorn,
+            site=self.site,
+            cluster=self.cluster is not None,
+            client=self.clients.longhorn,
+            region=self.object_store.region,
+            given=given,
+        )
+        if fault:
+            raise ValueError(fault)
+        return self
+
+    @model_validator(mode="after")
     def _canary_has_what_it_needs(self) -> Self:
         if self.canary is None:
             return self
@@ -122,7 +146,9 @@ class Settings(Model):
 
     @model_validator(mode="after")
     def _drills_have_what_they_prove(self) -> Self:
-        fault = drills_fault(self.drills, self.velero, canary=self.canary is not None)
+        fault = drills_fault(
+            self.drills, self.velero, canary=self.canary is not None
+        ) or longhorn_drill_fault(self.drills.longhorn, self.longhorn)
         if fault:
             raise ValueError(fault)
         return self

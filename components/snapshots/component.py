@@ -20,12 +20,15 @@ _ESTABLISHED = {"pulumi.com/waitFor": "condition=Established"}
 
 @dataclass
 class SnapshotSupportArgs:
-    """`plan`: what the preflight decided."""
+    """`plan`: what the preflight decided. `into_store`: what a class of type bak waits for, whose
+    snapshots Longhorn can take only when its backup target is available.
+    """
 
     site: str
     settings: Snapshots
     plan: SnapshotPlan
     cluster: Cluster
+    into_store: Sequence[pulumi.Resource] = ()
 
 
 def crd_manifest(document: Mapping[str, Any], site: str) -> dict[str, Any]:
@@ -85,7 +88,7 @@ class SnapshotSupport(pulumi.ComponentResource):
             self._object(
                 class_resource(declared.name),
                 class_manifest(declared, args.site),
-                crds,
+                [*crds, *(args.into_store if declared.kind == "bak" else ())],
                 delete_before_replace=True,
             )
             for declared in args.plan.classes

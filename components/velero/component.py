@@ -285,11 +285,12 @@ class Velero(pulumi.ComponentResource):
         if first is None:
             return None
         template = declared[first]["template"]["metadata"]["labels"][schedules.TEMPLATE_LABEL]
+        digests, claims = self._args.first.digests, self._args.first.claims
         backup = command.on_operator(
             "velero-first-backup",
             first_backup.COMMAND,
             stdin=self._args.first.order(first),
-            triggers=[first, template],
+            triggers=[first, template, *(digest(one) for one in (digests, claims) if one)],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[enabled]),
         )
         output: pulumi.Output[str] = backup.stdout

@@ -55,17 +55,18 @@ def merged(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     if name not in PROFILES:
         raise ValueError(f"profile: {name} is no profile; there are {', '.join(PROFILES)}")
-    return _merge(PROFILES[name], given)
+    return merge(PROFILES[name], given)
 
 
-def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid on `under`; a null takes a key away."""
     result = dict(under)
     for key, value in over.items():
         below = result.get(key)
         if value is None and key in result:
             del result[key]
         elif isinstance(below, Mapping) and isinstance(value, Mapping):
-            result[key] = _merge(below, value)
+            result[key] = merge(below, value)
         else:
             result[key] = value
     return result

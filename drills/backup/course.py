@@ -4,27 +4,33 @@ The drills of both layers go it; what they compare on the way is their own.
 """
 
 import datetime
+import os
 import secrets
+import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from drills import listing, points, rto
-from drills.aside import Aside, RefusedError
+from drills import alone, listing, point_choice, points, rto
+from drills.aside import Aside
 from drills.backup import location, truths, words
 from drills.backup.archive import Archive, Overview, Reader
 from drills.backup.payload import READER, BackupPayload
 from drills.backup.stops import stopped
 from drills.backup.truths import Truths
 from drills.frame import Clock, NotCompared, Progress, Record, RestorePoint, StopDrillError
+from drills.lease import Lease
 from drills.rotation import Trial
 from drills.sandbox import fence, safety
 from drills.sandbox.marks import Run
 from drills.sandbox.plan import Plan
+from drills.sandbox.safety import RefusedError
 from drills.verdict import Check, Reason
 from kube.client import Clock as KubeClock
 from kube.client import connect
+from kube.errors import ClusterError
 from kube.facts import cluster_uid
 from kube.kubeconfig import Kubeconfig
 from kube.velero.api import Object, Velero, moment, name, status
@@ -51,8 +57,9 @@ class Found:
 class Course(Generic[AnyPayload]):
     """`velero` and `reader` are the edges, passed in so that a test or a control can replace them.
 
-    `truths`: what was recorded around backups. `trials`: earlier drills of this site's restore
-    points, for the rotation. `spans`: what a restore in need would do as well, and when.
+    `lease`: without it nothing is made, and by it other runs know that this one lives. `truths`:
+    what was recorded around backups. `trials`: earlier drills of this site's restore points, for
+    the rotation. `spans`: what a restore in need would do as well, and when.
     """
 
     payload: AnyPayload
@@ -61,6 +68,7 @@ class Course(Generic[AnyPayload]):
     velero: Velero
     reader: Reader
     aside: Aside
+    lease: Lease
     truths: Truths
     trials: Sequence[Trial] = ()
     spans: list[rto.Span] = field(default_factory=list)
@@ -111,18 +119,14 @@ class Course(Generic[AnyPayload]):
             str((one.get("spec") or {}).get("backupName"))
             for one in self.velero.client.list(self.velero.collection("deletebackuprequests"))
         ]
-        of_location = [
-            one for one in backups
-            if (one.get("spec") or {}).get("storageLocation") == self.payload.velero.location
-        ]  # fmt: skip
         now, limits = self.clock.now(), self.payload.limits
         shelf = points.read(
-            of_location, now, deleting=deleting, needed=self.run.until - self.run.made,
-            schedules=self.payload.schedules or None,
+            backups, now, deleting=deleting, needed=self.run.until - self.run.made,
+            schedules=self.payload.schedules or None, location=self.payload.velero.location,
         )  # fmt: skip
         try:
-            point = points.choose(shelf, self.payload.choice(), now, self.trials)
-        except points.NoPointError as error:
+            point = point_choice.choose(shelf, self.payload.choice(), now, self.trials)
+        except point_choice.NoPointError as error:
             raise stopped(record, "velero", "restore point", str(error), error.reason) from None
         newest = points.age_seconds(shelf.usable[-1], now)
         record.checks.append(
@@ -132,24 +136,42 @@ class Course(Generic[AnyPayload]):
                 Reason.OVER_RPO if newest > limits.rpo_seconds else None,
             )
         )  # fmt: skip
-        return point, next(one for one in of_location if name(one) == point.name)
+        return point, next(one for one in backups if name(one) == point.name)
 
     def prepare(self, record: Record, plan: Plan, *, readers: int = 0) -> None:
-        """Makes the sandboxes. Raises StopDrillError, ClusterError."""
-        began, before = self.clock.monotonic(), self.clock.now()
+        """Makes the sandboxes, once no other run of the layer lives and nothing of a dead one is in
+        the way; neither is part of the time to usable.
+
+        Raises StopDrillError, ClusterError.
+        """
         try:
-            self.aside.prepare(plan, readers=readers)
+            self.lease.take(self.aside.others)
+            self.aside.make_room(self.payload.limits.restore_seconds)
+            before = self.clock.now()
+            self._make(plan, readers)
         except RefusedError as error:
-            why = error.refusal
-            raise stopped(record, "cluster", "sandbox", why.sentence, why.reason) from None
-        finally:
-            self.spans.append(("objects", began, self.clock.monotonic()))
+            raise alone.refused(record, "sandbox", error) from None
+        alone.check(self.lease, record, len(record.checks))
         record.not_compared += [
             NotCompared(f"{one.what} (restored copy)", one.count, one.why)
             for one in plan.not_restored
         ]
         self._check_clock(record, plan, before, self.clock.now())
         self._tell_of_network(record, len(plan.mapping))
+
+    def _make(self, plan: Plan, readers: int) -> None:
+        began = self.clock.monotonic()
+        try:
+            self.aside.prepare(plan, readers=readers)
+        finally:
+            self.spans.append(("objects", began, self.clock.monotonic()))
+        self.lease.rests_on(self.aside.mark(plan))
+
+    def alone(self, phase: Callable[[Record], str]) -> Callable[[Record], str]:
+        """A phase that ends the drill if another run took this one for dead: what it saw may then
+        be that run's doing, and is no finding."""
+
+        return lambda record: alone.going(self.lease, record, lambda: phase(record))
 
     def _check_clock(
         self, record: Record, plan: Plan, before: datetime.datetime, after: datetime.datetime
@@ -209,7 +231,14 @@ class Course(Generic[AnyPayload]):
         if not self._identified:
             # Marks of the same site may stand in another cluster; they are not for this run.
             return "nothing was made, and nothing is swept in a cluster that is not known"
-        told, left = self.aside.take_away()
+        try:
+            told, left = self.aside.take_away()
+        except BaseException:
+            with suppress(ClusterError):
+                self.lease.release(clean=False)
+            raise
+        own = self.run.name()
+        self.lease.release(clean=not any(one.name.startswith(own) for one in left))
         for one in left:
             line = f"{one.kind} {one.namespace + '/' if one.namespace else ''}{one.name}: {one.why}"
             record.left.append(line)
@@ -224,7 +253,8 @@ def opened(
     payload: AnyPayload, clock: Clock, progress: Progress, directory: Path
 ) -> Course[AnyPayload]:
     """A course of a fresh run, with its edges open. `directory`: earlier receipts."""
-    velero = open_velero(payload.cluster.parsed(), payload.velero.namespace)
+    cluster, namespace = payload.cluster.parsed(), payload.velero.namespace
+    velero = open_velero(cluster, namespace)
     now = clock.now()
     run = Run(
         site=payload.site,
@@ -235,12 +265,21 @@ def opened(
     )
     reader = Reader(payload.store(), payload.client(READER).credential(), payload.velero)
     aside = Aside(velero, run, clock, progress)
+    beats = open_velero(cluster, namespace, patience=0.0)
+    by = f"process {os.getpid()} on {socket.gethostname()}"
+    lease = Lease(velero, beats, run, clock, progress, by)
     trials = listing.trials(directory, payload.layer)
     recorded = truths.of_site(payload, directory)
-    return Course(payload, clock, run, velero, reader, aside, recorded, trials)
+    return Course(payload, clock, run, velero, reader, aside, lease, recorded, trials)
 
 
-def open_velero(kubeconfig: Kubeconfig, namespace: str) -> Velero:
-    """Velero in a cluster, with patience for an API server that restarts. Raises ClusterError."""
-    writer = open_writer(kubeconfig, patience=PATIENCE_SECONDS)
-    return Velero(connect(kubeconfig), writer, namespace, KubeClock())
+def open_velero(
+    kubeconfig: Kubeconfig, namespace: str, *, patience: float = PATIENCE_SECONDS
+) -> Velero:
+    """Velero in a cluster. `patience`: seconds for an API server that restarts.
+
+    Raises ClusterError.
+    """
+    # First what tells a certificate that has ended from one that cannot be loaded.
+    client = connect(kubeconfig, patience=patience)
+    return Velero(client, open_writer(kubeconfig, patience=patience), namespace, KubeClock())

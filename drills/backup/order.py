@@ -7,22 +7,26 @@ from pydantic import Field
 
 from drills.backup import truths
 from drills.backup.course import open_velero
-from drills.backup.payload import READER, ClusterAccess
+from drills.backup.payload import READER, CanaryClaims, ClusterAccess, Name
 from drills.backup.recorded import Recording
 from drills.frame import Clock, Progress
 from drills.kube_objects.payload import KubeObjectsPayload
 from drills.payload import PayloadError, Site, parse
-
-_Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
+from drills.volumes.digests_order import DigestsOrder
 
 
 class BackupOrder(Site):
-    """Of which schedule, in which namespace Velero runs, and how many seconds it may take."""
+    """Of which schedule, in which namespace Velero runs, and how many seconds it may take.
+
+    `digests`: the volumes that are read around it. `canary`: what a first one is to hold.
+    """
 
     cluster: ClusterAccess
-    namespace: _Name
-    schedule: _Name
+    namespace: Name
+    schedule: Name
     seconds: Annotated[int, Field(gt=0)]
+    digests: DigestsOrder | None = None
+    canary: CanaryClaims | None = None
 
     def check(self) -> None:
         """Raises PayloadError."""
@@ -32,9 +36,15 @@ class BackupOrder(Site):
 
     def recording(self, clock: Clock, say: Progress, directory: Path) -> Recording:
         """The edges, open; truths on disk lie beside the receipts. Raises ClusterError."""
-        velero = open_velero(self.cluster.parsed(), self.namespace)
-        kept = truths.of_site(self, directory)
-        return Recording(velero, kept, self.cluster.uid, self.seconds, clock, say)
+        cluster = self.cluster.parsed()
+        velero = open_velero(cluster, self.namespace)
+        kept, uid = truths.of_site(self, directory), self.cluster.uid
+        witness = None
+        if self.digests is not None:
+            witness = self.digests.witness(
+                self.site, uid, velero=velero, kubeconfig=cluster, truths=kept, clock=clock, say=say
+            )
+        return Recording(velero, kept, uid, self.seconds, clock, say, witness, self.canary)
 
 
 def first(text: str) -> BackupOrder:
@@ -65,6 +75,7 @@ def by_hand(text: str, schedule: str | None) -> BackupOrder:
         namespace=payload.velero.namespace,
         schedule=schedule or there[0],
         seconds=payload.limits.backup_seconds,
+        digests=payload.digests,
     )
     order.check()
     return order

@@ -5,12 +5,22 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, field_validator
 
 from drills.payload import KeyPair, Limits, Payload, PayloadError, Strict
-from drills.points import Choice, parse_choice
+from drills.point_choice import Choice, parse_choice
 from kube.errors import ClusterError
 from kube.kubeconfig import Kubeconfig
 from kube.kubeconfig import parse as parse_kubeconfig
 
 READER = "drill"
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
+"""Of an object of the cluster."""
+
+
+class CanaryClaims(Strict):
+    """The claims of the canary's volumes, by name, in its namespace."""
+
+    namespace: Name
+    claims: tuple[Name, ...]
 
 
 class ClusterAccess(Strict):

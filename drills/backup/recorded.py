@@ -7,15 +7,17 @@ deleted meanwhile is no witness any more. Lists from around the backup are one f
 import datetime
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from drills.backup.payload import CanaryClaims
 from drills.backup.truths import Truths
 from drills.frame import Clock, Progress
 from drills.objects.canonical import NotJSONError
 from drills.objects.keys import KeyFormatError, ObjectKey, key_of
-from drills.objects.scope import LISTED_VERBS, Membership, ScopeError, scope_of
+from drills.objects.scope import LISTED_VERBS, Membership
 from drills.objects.truth import Head, Recorder, RecordError, Seen, Truth, encloses, new_salt
 from drills.objects.truth_file import TruthError
+from drills.velero_filters import ScopeError, scope_of
 from kube.discovery import Resource, discover
 from kube.errors import Cause, ClusterError
 from kube.facts import cluster_uid
@@ -33,12 +35,29 @@ _STEP_SECONDS = 0.2
 _CUT_OFF = datetime.timedelta(milliseconds=999)
 
 
+class Digests(Protocol):
+    """What reads the volumes of running workloads around a backup; see drills/volumes/witness.py.
+
+    Both but `before` raise StoreError, `after` NotKeptError as well.
+    """
+
+    def serves(self, backup: str) -> bool:
+        """Whether what is wanted now was read around this backup."""
+
+    def before(self, included: Callable[[str], bool]) -> None:
+        """Reads them. `included`: whether the backup takes a namespace in."""
+
+    def after(self, backup: str) -> dict[str, object]:
+        """Reads them again, and keeps what must be in the backup; a summary."""
+
+
 @dataclass(frozen=True)
 class Recording:
     """The edges. `uid`: of the site's cluster; in another one nothing is made.
 
     `seconds`: how long a backup may take. `clock`: this machine's, which truths are dated by once
-    they are corrected for the cluster's.
+    they are corrected for the cluster's. `digests`: None where no volume is to be read. `canary`:
+    what a first backup is to hold, if anything.
     """
 
     velero: Velero
@@ -47,6 +66,8 @@ class Recording:
     seconds: float
     clock: Clock
     say: Progress
+    digests: Digests | None = None
+    canary: CanaryClaims | None = None
 
     def make(self, schedule: str) -> dict[str, object]:
         """A backup of the schedule with its truth, now; its summary, with `truth`.
@@ -60,15 +81,27 @@ class Recording:
         self._check_cluster()
         found = self._schedule(schedule)
         try:
+            self._read_volumes(found)
             truth, backup = _Lists(self).around(found)
         except (RecordError, ScopeError, KeyFormatError, NotJSONError) as error:
             raise VeleroError(f"schedule {schedule}: {error}") from None
         where = self.truths.keep(truth)
         self.say(f"truth of {len(truth.entries)} objects kept as {where}")
-        return {**backups.summary(backup), "truth": _told(truth, where)}
+        told: dict[str, object] = {**backups.summary(backup), "truth": _told(truth, where)}
+        if self.digests is not None:
+            told["digests"] = self.digests.after(name(backup))
+        return told
+
+    def _read_volumes(self, schedule: Object) -> None:
+        """Before the objects are listed, so that no reader is there any more when they are."""
+        if self.digests is not None:
+            namespaces = self.velero.client.list("/api/v1/namespaces")
+            scope = scope_of(schedule["spec"]["template"])
+            self.digests.before(Membership(scope, namespaces).namespace_included)
 
     def first(self, schedule: str) -> dict[str, object]:
-        """The same, unless there is a completed backup of today's template with its truth.
+        """The same, unless there is a completed backup of today's template with its truth, begun
+        when the canary's claims were there, and with the digests that are wanted today.
 
         One that is still running has lost its truth with the run that began it; it is waited for,
         so that the lists of the next one hold still. Raises what `make` raises.
@@ -78,8 +111,15 @@ class Recording:
         held = wanted["metadata"]["labels"]
         there = self.velero.client.list(self.velero.collection("backups"))
         matching = backups.matching(there, held)
+        claim, made = self._newest_claim()
         for one in reversed(matching):
             if phase(one) == "Completed" and (truth := self._truth_of(name(one))) is not None:
+                began = moment(status(one).get("startTimestamp"))
+                if made is not None and (began is None or began <= made):
+                    self.say(f"backup {name(one)} was begun before the canary's claim {claim}")
+                    continue
+                if self.digests is not None and not self.digests.serves(name(one)):
+                    continue
                 self.say(f"backup {name(one)} is there with its truth")
                 return {**backups.summary(one), "truth": _told(truth, "")}
         for one in matching:
@@ -104,6 +144,20 @@ class Recording:
                 f"there is no schedule {called} in namespace {self.velero.namespace} (there: "
                 f"{names}); correct the name"
             ) from None
+
+    def _newest_claim(self) -> tuple[str, datetime.datetime | None]:
+        """Of the canary's, and when it was made; one that is not there is the drill's to tell."""
+        if self.canary is None:
+            return "", None
+        path = f"/api/v1/namespaces/{self.canary.namespace}/persistentvolumeclaims"
+        found = [
+            (made, name(one))
+            for one in self.velero.client.list(path)
+            if name(one) in self.canary.claims
+            and (made := moment(one["metadata"].get("creationTimestamp"))) is not None
+        ]
+        made, claim = max(found, default=(None, ""))
+        return claim, made
 
     def _truth_of(self, backup: str) -> Truth | None:
         """None also for a file that is no truth of this cluster: then it is made anew."""

@@ -5,12 +5,12 @@ fetched, and `judge_volume` compares every file of them. What no truth can say a
 named as not compared; what should have a truth and has none is a flaw of its own.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from canary import writer
-from drills.canary.truth import GENERATIONS, Truth, expected_tree
+from drills.canary.truth import GENERATIONS, Truth, TruthError, expected_tree
 from drills.frame import NotCompared
 from drills.verdict import Check, Reason
 from drills.volumes.compare_trees import Comparison, Options, checks, compare
@@ -20,6 +20,7 @@ _ASIDE = tuple(name.encode() for name in (writer.MAKING, writer.DROPPING))
 _MARKER = writer.UNWITNESSED.encode()
 
 
+NONE_DAMAGED: Mapping[int, str] = {}
 MOST_GENERATIONS = 1000
 """The canary keeps a few; so many truths at most are asked for, the newest."""
 
@@ -29,13 +30,15 @@ class Flaw(StrEnum):
 
     `torn`: it is there and lacks entries. `lost`: the newest one's truth says that it was on the
     volume too. `unwitnessed`: it says itself that the store was away when it was made.
-    `truth-lost`: it does not say so, and there is no truth.
+    `truth-lost`: it does not say so, and there is no truth. `truth-damaged`: there is one, and it
+    must not be used.
     """
 
     NOTHING_RESTORED = "nothing-restored"
     LOST = "lost"
     TORN = "torn"
     TRUTH_LOST = "truth-lost"
+    TRUTH_DAMAGED = "truth-damaged"
     UNWITNESSED = "unwitnessed"
 
 
@@ -43,7 +46,10 @@ _REASONS = {
     Flaw.NOTHING_RESTORED: Reason.VOLUME_LOST,
     Flaw.LOST: Reason.FILE_LOST,
     Flaw.TORN: Reason.FILE_LOST,
+    # It is never passed over: whoever damages a truth would be left with one witness less.
+    Flaw.TRUTH_DAMAGED: Reason.TRUTH_UNUSABLE,
 }
+_WANTED = {Flaw.TRUTH_DAMAGED: "truths as their writer told them"}
 
 
 @dataclass(frozen=True)
@@ -89,10 +95,11 @@ class Judged:
         """The comparison and the flaws as checks of a drill."""
         volume = self.comparison.volume
         found = [
-            Check(volume, "generations of the canary", "whole generations", str(flaw), flaw.reason)
+            Check(volume, "generations of the canary", _WANTED.get(flaw.flaw, "whole generations"),
+                  str(flaw), flaw.reason)
             for flaw in self.flaws
             if flaw.reason is not None
-        ]
+        ]  # fmt: skip
         if self.newest is not None or self.comparison.differs:
             found += checks(self.comparison)
         if self.newest is None and not any(
@@ -136,37 +143,70 @@ def fetch_truths(held: Survey, fetch: Callable[[int], Truth | None]) -> dict[int
     return found
 
 
+def fetch_usable(
+    held: Survey, fetch: Callable[[int], Truth | None]
+) -> tuple[dict[int, Truth], dict[int, str]]:
+    """The same, and of those that must not be used why not, in one sentence each."""
+    damaged: dict[int, str] = {}
+
+    def usable(number: int) -> Truth | None:
+        try:
+            return fetch(number)
+        except TruthError as error:
+            damaged[number] = str(error)
+            return None
+
+    return fetch_truths(held, usable), damaged
+
+
 def judge_volume(
     volume: str,
     observed: Iterable[Entry],
     held: Survey,
     truths: Mapping[int, Truth],
     options: Options,
+    *,
+    damaged: Mapping[int, str] = NONE_DAMAGED,
 ) -> Judged:
-    """Compares every generation that has a truth. Raises TreeError where `observed` does."""
+    """Compares every generation that has a truth. `damaged`: see `fetch_usable`.
+
+    Raises TreeError where `observed` does.
+    """
     newest = truths[max(held.keys() & truths.keys())] if held.keys() & truths.keys() else None
     wanted = [
         truth
         for number, truth in truths.items()
         if number in held or (newest is not None and number in newest.held)
     ]
-    set_aside = _SetAside({truth.generation for truth in wanted}, held)
+    set_aside = _SetAside({truth.generation for truth in wanted}, held, damaged)
     comparison = compare(volume, expected_tree(wanted), set_aside.passing(observed), options)
     not_compared = (*set_aside.named(volume), *comparison.not_compared)
     return Judged(
         replace(comparison, not_compared=not_compared),
-        tuple(_flaws(held, truths, newest)),
+        (*_damaged(damaged), *_flaws(held, truths, newest, damaged)),
         newest,
     )
 
 
-def _flaws(held: Survey, truths: Mapping[int, Truth], newest: Truth | None) -> Iterator[FlawFound]:
+def _damaged(damaged: Mapping[int, str]) -> Iterator[FlawFound]:
+    for number, why in sorted(damaged.items()):
+        yield FlawFound(Flaw.TRUTH_DAMAGED, number, why)
+
+
+def _flaws(
+    held: Survey,
+    truths: Mapping[int, Truth],
+    newest: Truth | None,
+    damaged: Mapping[int, str],
+) -> Iterator[FlawFound]:
     if not held:
         yield FlawFound(Flaw.NOTHING_RESTORED, 0, "the volume holds no generation")
     for number in sorted(set(newest.held) - held.keys()) if newest is not None else ():
         yield FlawFound(Flaw.LOST, number, f"it was there beside {number_of(newest)}")
     for number, found in sorted(held.items()):
         truth = truths.get(number)
+        if number in damaged:
+            continue
         if truth is None and found.unwitnessed:
             yield FlawFound(Flaw.UNWITNESSED, number, "the store was away when it was made")
         elif truth is None:
@@ -183,9 +223,10 @@ def number_of(truth: Truth | None) -> str:
 class _SetAside:
     """Takes out of a tree what no truth is about, and counts it."""
 
-    def __init__(self, known: set[int], held: Survey) -> None:
+    def __init__(self, known: set[int], held: Survey, damaged: Collection[int]) -> None:
         self._known = known
         self._held = held
+        self._damaged = damaged
         self._counts: dict[tuple[str, str], int] = {}
 
     def passing(self, observed: Iterable[Entry]) -> Iterator[Entry]:
@@ -199,6 +240,8 @@ class _SetAside:
         if number in self._known:
             # Its truth came through after all: only the answer was lost.
             return inside != _MARKER
+        if number in self._damaged:
+            return self._count("entries of generations", "their truth must not be used")
         if number in self._held:
             return self._count("entries of generations", "they have no truth")
         if path in (b"", GENERATIONS) and entry.type == DIRECTORY:

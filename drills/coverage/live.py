@@ -11,6 +11,7 @@ from typing import Any
 from drills.coverage.scope import Scope, from_schedule
 from drills.coverage.volume_info import VolumeRecord
 from drills.coverage.volume_policy import Policy
+from drills.sandbox.marks import LAYER_LABEL
 from drills.verdict import Reason
 from kube.velero.api import Object, moment, name
 
@@ -162,6 +163,8 @@ def _labels(found: Object) -> Mapping[str, str]:
 
 
 def _mounts(pod: Object) -> Iterable[tuple[Key, Mount]]:
+    if LAYER_LABEL in _labels(pod):
+        return  # a reader of a drill's own uses nothing
     spec = pod.get("spec") or {}
     namespace = namespace_of(pod)
     annotations = (pod.get("metadata") or {}).get("annotations") or {}

@@ -9,13 +9,10 @@ from drills.velero_filters import (
     EVERYTHING,
     BackupScope,
     ScopeError,
-    excluded_by_label,
     names_kind,
     scope_of,
 )
 from kube.velero.api import Object, name, phase
-
-__all__ = ["Scope", "excluded_by_label", "from_schedule"]
 
 _CLAIMS = "persistentvolumeclaims"
 _CLAIM_NAMES = {"persistentvolumeclaim": _CLAIMS, "pvc": _CLAIMS}

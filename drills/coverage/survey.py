@@ -12,9 +12,10 @@ from functools import cached_property
 from drills.coverage.causes import Why, why_no_data
 from drills.coverage.gaps import ADVICE, DATA_LOST, Gap
 from drills.coverage.live import Allowed, LastBackup, Live, created, namespace_of
-from drills.coverage.scope import Scope, excluded_by_label
+from drills.coverage.scope import Scope
 from drills.coverage.volume_info import Method, VolumeRecord
 from drills.sandbox.marks import LAYER_LABEL
+from drills.velero_filters import excluded_by_label
 from kube.velero.api import Object, labels, name, phase
 
 

@@ -19,9 +19,9 @@ from drills.damaged.scratch_bucket import (
     ScratchBucket,
     Source,
     scratch_bucket,
-    sweep_buckets,
 )
 from drills.sandbox.marks import Run
+from drills.store.scratch_removal import Administration
 from kube.errors import Cause, ClusterError
 from kube.velero.api import Object, Velero, VeleroError, status
 from kube.velero.locations import wait_available
@@ -126,7 +126,7 @@ def sweep(
     Raises VeleroError, ClusterError, StoreError.
     """
     kept = debris.sweep(velero, site, now, say=say)
-    sweep_buckets(store.endpoint, store.admin, now)
+    Administration.open(store.endpoint, store.admin).sweep(now)
     return kept
 
 

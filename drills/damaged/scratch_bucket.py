@@ -6,25 +6,20 @@ The stamp in their names is chosen so that they count as abandoned when the run 
 
 import datetime
 import io
-import json
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
-from minio import Minio
 from minio.commonconfig import CopySource
-from minio.minioadmin import MinioAdmin
-from minio.versioningconfig import VersioningConfig
 
 from drills.damaged.copy import repository
 from drills.damaged.renaming import Renaming
 from drills.store.attempts import together
-from drills.store.scratch import ABANDONED_AFTER, KEY_MARK, MARK
-from s3.client import Credential, StoreEndpoint, connect, connect_admin
-from s3.errors import SDK_ERRORS, Cause, StoreError, classify
+from drills.store.scratch_removal import ABANDONED_AFTER, KEY_MARK, MARK, Administration, stamp
+from s3.client import Credential, StoreEndpoint
+from s3.errors import Cause, StoreError
 
-_STAMP = 8  # hexadecimal digits of a time in seconds
 _ROUNDS = 3
 # kopia's own log is no part of its data, and comes and goes.
 _NO_DATA = "_log_"
@@ -74,16 +69,14 @@ class ScratchBucket:
     name: str
     velero: Credential
     reader: Credential
-    endpoint: StoreEndpoint
-    _client: Minio = field(repr=False)
-    _admin: MinioAdmin = field(repr=False)
+    _store: Administration
 
     def build(self, also_read: Sequence[tuple[str, str]] = ()) -> None:
         """Makes bucket, users and policies. `also_read`: (bucket, prefix) that the reader may read.
 
         Raises StoreError; the caller removes in any case.
         """
-        self._ask(self._client.make_bucket, self.name)
+        self._ask(self._store.client.make_bucket, self.name)
         own = _statements(_WRITING, self.name)
         reads = [
             one for bucket, prefix in also_read for one in _statements(_READING, bucket, prefix)
@@ -94,9 +87,9 @@ class ScratchBucket:
         )
         for who, key, statements in users:
             policy = {"Version": "2012-10-17", "Statement": statements}
-            self._ask(self._admin.policy_add, f"{self.name}-{who}", policy=policy)
-            self._ask(self._admin.user_add, key.access_key, key.secret_key)
-            self._ask(self._admin.attach_policy, [f"{self.name}-{who}"], user=key.access_key)
+            self._ask(self._store.admin.policy_add, f"{self.name}-{who}", policy=policy)
+            self._ask(self._store.admin.user_add, key.access_key, key.secret_key)
+            self._ask(self._store.admin.attach_policy, [f"{self.name}-{who}"], user=key.access_key)
 
     def copy(
         self, source: Source, renaming: Renaming, namespaces: Iterable[str], bounds: Bounds
@@ -115,7 +108,7 @@ class ScratchBucket:
             lost = together(lambda one: self._copy(source, renaming, one.key), listed)
             if not any(lost) or not left:
                 break
-            self._ask(self._empty)
+            self._store.empty(self.name)
         if any(lost):
             raise StoreError(
                 Cause.OBJECT_MISSING,
@@ -150,7 +143,10 @@ class ScratchBucket:
         try:
             if rewrite is None:
                 self._ask(
-                    self._client.copy_object, self.name, target, CopySource(source.bucket, origin)
+                    self._store.client.copy_object,
+                    self.name,
+                    target,
+                    CopySource(source.bucket, origin),
                 )
             else:
                 content = self._ask(self._read, source.bucket, origin)
@@ -167,11 +163,8 @@ class ScratchBucket:
 
     def remove(self) -> None:
         """Removes users, policies and the bucket; what never came to be is no fault."""
-        present = set(json.loads(self._ask(self._admin.user_list)))
-        for key in (self.velero.access_key, self.reader.access_key):
-            if key in present:
-                self._ask(self._admin.user_remove, key)
-        remove_named(self._client, self._admin, self.endpoint, self._is_own)
+        self._store.remove_users((self.velero.access_key, self.reader.access_key).__contains__)
+        self._store.remove_named(self._is_own)
 
     def _is_own(self, name: str) -> bool:
         return name == self.name or name.startswith(f"{self.name}-")
@@ -179,23 +172,20 @@ class ScratchBucket:
     def _listed(self, bucket: str, prefix: str) -> list[_Listed]:
         return [
             _Listed(entry.object_name, entry.size or 0)
-            for entry in self._client.list_objects(bucket, prefix=prefix, recursive=True)
+            for entry in self._store.client.list_objects(bucket, prefix=prefix, recursive=True)
             if entry.object_name is not None
         ]
 
     def _read(self, bucket: str, key: str) -> bytes:
-        answer = self._client.get_object(bucket, key)
+        answer = self._store.client.get_object(bucket, key)
         try:
             return answer.read()
         finally:
             answer.close()
             answer.release_conn()
 
-    def _empty(self) -> None:
-        _empty(self._client, self.name)
-
     def _ask(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        return _asked(self.endpoint, self.name, call, *args, **kwargs)
+        return self._store.ask(self.name, call, *args, **kwargs)
 
 
 @dataclass(frozen=True)
@@ -214,74 +204,26 @@ class BucketObjects:
 
     def put(self, key: str, content: bytes) -> None:
         held = self.bucket
-        held._ask(held._client.put_object, held.name, key, io.BytesIO(content), len(content))
+        held._ask(held._store.client.put_object, held.name, key, io.BytesIO(content), len(content))
 
     def delete(self, key: str) -> None:
         held = self.bucket
-        held._ask(held._client.remove_object, held.name, key)
+        held._ask(held._store.client.remove_object, held.name, key)
 
 
 def scratch_bucket(
     endpoint: StoreEndpoint, admin: Credential, until: datetime.datetime
 ) -> ScratchBucket:
     """A bucket that is not made yet. `until`: when the run that uses it is dead."""
-    stamp = f"{int((until - ABANDONED_AFTER).timestamp()):0{_STAMP}x}"
+    made = stamp(until - ABANDONED_AFTER)
 
     def key_pair() -> Credential:
-        return Credential(f"{KEY_MARK}{stamp}{secrets.token_hex(3)}", secrets.token_hex(20))
+        return Credential(f"{KEY_MARK}{made}{secrets.token_hex(3)}", secrets.token_hex(20))
 
     return ScratchBucket(
-        f"{MARK}-{stamp}-{secrets.token_hex(3)}", key_pair(), key_pair(), endpoint,
-        connect(endpoint, admin), connect_admin(endpoint, admin),
+        f"{MARK}-{made}-{secrets.token_hex(3)}", key_pair(), key_pair(),
+        Administration.open(endpoint, admin),
     )  # fmt: skip
-
-
-def sweep_buckets(endpoint: StoreEndpoint, admin: Credential, now: datetime.datetime) -> None:
-    """Removes buckets, users and policies of controls that are dead. Raises StoreError."""
-    client, manage = connect(endpoint, admin), connect_admin(endpoint, admin)
-    for key in json.loads(_asked(endpoint, KEY_MARK, manage.user_list)):
-        if abandoned(key, KEY_MARK, now):
-            _asked(endpoint, KEY_MARK, manage.user_remove, key)
-    remove_named(client, manage, endpoint, lambda name: abandoned(name, f"{MARK}-", now))
-
-
-def abandoned(name: str, mark: str, now: datetime.datetime) -> bool:
-    """Whether a name bears the mark and a stamp that is old enough."""
-    stamp = name.removeprefix(mark)[:_STAMP]
-    if not name.startswith(mark) or len(stamp) != _STAMP or set(stamp) - set("0123456789abcdef"):
-        return False
-    return now - datetime.datetime.fromtimestamp(int(stamp, 16), datetime.UTC) > ABANDONED_AFTER
-
-
-def remove_named(
-    client: Minio, admin: MinioAdmin, endpoint: StoreEndpoint, ours: Callable[[str], bool]
-) -> None:
-    """Removes the policies and buckets whose names are `ours`. Raises StoreError."""
-    for policy in json.loads(_asked(endpoint, "policies", admin.policy_list)):
-        if ours(policy):
-            _asked(endpoint, policy, admin.policy_remove, policy)
-    for bucket in _asked(endpoint, "buckets", client.list_buckets):
-        if ours(bucket.name):
-            _asked(endpoint, bucket.name, _empty, client, bucket.name)
-            _asked(endpoint, bucket.name, client.remove_bucket, bucket.name)
-
-
-def _empty(client: Minio, bucket: str) -> None:
-    if client.get_bucket_versioning(bucket).status == VersioningConfig("Enabled").status:
-        # A null version cannot be removed while versioning is enabled.
-        client.set_bucket_versioning(bucket, VersioningConfig("Suspended"))
-    for entry in list(client.list_objects(bucket, recursive=True, include_version=True)):
-        if entry.object_name is not None:
-            client.remove_object(bucket, entry.object_name, version_id=entry.version_id)
-
-
-def _asked(
-    endpoint: StoreEndpoint, about: str, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
-) -> _T:
-    try:
-        return call(*args, **kwargs)
-    except SDK_ERRORS as error:
-        raise classify(error, endpoint.url, about) from error
 
 
 def _statements(actions: Sequence[str], bucket: str, prefix: str = "") -> list[dict[str, object]]:

@@ -5,21 +5,20 @@ was recorded around the backup, or about the site's own bounds; the store and th
 are not touched. Those that need a restored copy make one of their own and take it away again.
 """
 
-import datetime
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
+from drills.backup import controls
 from drills.backup.archive import Reader
-from drills.controls import ROTATE, Planted, judgement_of, next_in_turn
 from drills.kube_objects.drill import KubeObjectsDrill, Lens, Pairs
 from drills.kube_objects.payload import KubeObjectsPayload
 from drills.objects.against_copy import CopyIndex
 from drills.objects.canonical import Digests
 from drills.objects.keys import ObjectKey
 from drills.objects.truth import Entry, Seen, Truth
-from drills.verdict import Judgement, Reason
+from drills.verdict import Reason
 from kube.discovery import Served, discover
 from kube.errors import Cause, ClusterError
 from kube.velero.api import Velero
@@ -28,24 +27,9 @@ _MARK = {"backstop-control": "planted"}
 _PLANTED_NAME = "backstop-control-planted"
 _CUT_BYTES = 200
 
+Control = controls.Control[KubeObjectsPayload, KubeObjectsDrill]
 Make = Callable[[KubeObjectsPayload], KubeObjectsDrill]
-"""A fresh drill of a payload, with edges and a run id of its own."""
-
 _Rig = Callable[[KubeObjectsPayload, Make], KubeObjectsDrill]
-
-
-@dataclass(frozen=True)
-class Control:
-    """A named fault: what is planted, the reason it must lead to, how a fresh drill is rigged.
-
-    `applies`: whether the site has something to plant the fault in, by a drill that was proven.
-    """
-
-    name: str
-    planted: str
-    expected: Reason
-    rig: _Rig
-    applies: Callable[[KubeObjectsDrill], bool] = lambda _proven: True
 
 
 def _dropped_object(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
@@ -75,21 +59,16 @@ def _truncated_archive(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDr
 
 
 def _other_cluster(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
-    cluster = payload.cluster.model_copy(update={"uid": f"not-{payload.cluster.uid}"})
-    course = make(payload.model_copy(update={"cluster": cluster})).course
-    return KubeObjectsDrill(course, restores=False)
+    return KubeObjectsDrill(make(controls.other_cluster(payload)).course, restores=False)
 
 
 def _stale_point(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
-    limits = payload.limits.model_copy(update={"rpo_seconds": 1e-9})
-    return KubeObjectsDrill(
-        make(payload.model_copy(update={"limits": limits})).course, restores=False
-    )
+    made = make(controls.limited(payload, "rpo_seconds"))
+    return KubeObjectsDrill(made.course, restores=False)
 
 
 def _slow_restore(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
-    limits = payload.limits.model_copy(update={"rto_seconds": 1e-9})
-    return make(payload.model_copy(update={"limits": limits}))
+    return make(controls.limited(payload, "rto_seconds"))
 
 
 def _lost_copy(payload: KubeObjectsPayload, make: Make) -> KubeObjectsDrill:
@@ -176,34 +155,6 @@ CONTROLS: tuple[Control, ...] = (
     Control("truth-changed-object", "one object is said to have been another at the backup",
             Reason.OBJECT_DIFFERS, _in_truth(_another_content), _has_truth),
 )  # fmt: skip
-
-
-def applicable(proven: KubeObjectsDrill) -> list[Control]:
-    """The controls for which the site has something to plant the fault in."""
-    return [one for one in CONTROLS if one.applies(proven)]
-
-
-def choose(
-    wanted: str,
-    payload: KubeObjectsPayload,
-    make: Make,
-    *,
-    proven: KubeObjectsDrill,
-    earlier: int,
-    today: datetime.date,
-) -> Planted | None:
-    """The control of that name, or the one whose turn it is, if it has a place in this site."""
-    named = [one for one in applicable(proven) if wanted in (ROTATE, one.name)]
-    control = next_in_turn(named, earlier, today)
-    return None if control is None else planted(control, payload, make)
-
-
-def planted(control: Control, payload: KubeObjectsPayload, make: Make) -> Planted:
-    def run() -> Judgement:
-        drill = control.rig(payload, make)
-        return judgement_of(drill, drill.clock)
-
-    return Planted(control.name, control.planted, control.expected, run)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from itertools import chain
 from typing import Any
 
 from drills.aside import is_own
-from drills.backup.course import Course, Found
+from drills.backup.course import Course
+from drills.backup.drill import BackupDrill
 from drills.backup.stops import reading, stopped
-from drills.frame import Clock, NotCompared, Phase, Record
+from drills.frame import NotCompared, Phase, Record
 from drills.kube_objects import changes, findings, recorded_truth
 from drills.kube_objects.payload import KubeObjectsPayload
 from drills.objects.against_copy import CopyComparison, CopyIndex
@@ -25,10 +26,11 @@ from drills.objects.against_live import LiveComparison
 from drills.objects.against_truth import TruthComparison
 from drills.objects.keys import ObjectKey, key_of
 from drills.objects.normal_form import Restoration
-from drills.objects.scope import LISTED_VERBS, Membership, scope_of
+from drills.objects.scope import LISTED_VERBS, Membership
 from drills.objects.truth import Truth, new_salt
 from drills.sandbox.plan import Plan, plan
 from drills.sandbox.wish import PlanError, Wish
+from drills.velero_filters import scope_of
 from drills.verdict import Check, Reason
 from kube.discovery import Resource, Served, discover
 from kube.objects import NO_CONTENT, Listing, Stage, in_namespaces, of_cluster
@@ -50,7 +52,7 @@ class Lens:
     truth: Callable[[Truth], Truth] = lambda truth: truth
 
 
-class KubeObjectsDrill:
+class KubeObjectsDrill(BackupDrill[KubeObjectsPayload]):
     """One run. `restores`: without, the backup is only compared with the cluster, and nothing is
     made there. `truth`: what was recorded around the restore point, None if nothing usable was."""
 
@@ -64,47 +66,27 @@ class KubeObjectsDrill:
         *,
         restores: bool = True,
     ) -> None:
-        self.course = course
+        super().__init__(course, restores=restores)
         self._lens = lens or Lens()
-        self._restores = restores
-
-    @property
-    def run_id(self) -> str:
-        return self.course.run.run_id
-
-    @property
-    def point(self) -> str:
-        """The name of the restore point that was found."""
-        return self._found.point.name
 
     @property
     def restored_namespaces(self) -> list[str]:
         """Those that came back aside, as their sources are called."""
         return sorted(self._plan.mapping)
 
-    @property
-    def clock(self) -> Clock:
-        return self.course.clock
+    def _looking(self) -> Sequence[Phase]:
+        return (Phase("find", reading(self._find)), Phase("witness", reading(self._witness)))
 
-    def phases(self) -> Sequence[Phase]:
-        looking = (Phase("find", reading(self._find)), Phase("witness", reading(self._witness)))
-        if not self._restores:
-            return looking
+    def _working(self) -> Sequence[Phase]:
         return (
-            *looking,
             Phase("prepare", reading(self._prepare)),
-            Phase("restore", self._restore),
-            Phase("compare", reading(self._compare)),
+            Phase("restore", self.course.alone(self._restore)),
+            Phase("compare", self.course.alone(reading(self._compare))),
         )
 
-    def closing(self) -> Sequence[Phase]:
-        return (Phase("clean up", self.course.clean_up),)
-
-    def versions(self) -> Mapping[str, str]:
+    def versions(self) -> dict[str, str]:
         return {"drill": "kube-objects/2"}
 
-    # A phase that fails ends the drill, so what an earlier one sets is there for every later one.
-    _found: Found
     _served: Served
     _plan: Plan
 

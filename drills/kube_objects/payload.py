@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from drills.backup.payload import BackupLimits, BackupPayload
+from drills.volumes.digests_order import DigestsOrder
 
 
 class ObjectLimits(BackupLimits):
@@ -14,8 +15,12 @@ class ObjectLimits(BackupLimits):
 
 
 class KubeObjectsPayload(BackupPayload):
-    """`custom`: further kinds, `<plural>.<group>`, that are harmless to restore aside."""
+    """`custom`: further kinds, `<plural>.<group>`, that are harmless to restore aside.
+
+    `digests`: the volumes that are read around a backup made by hand.
+    """
 
     layer: Literal["kube-objects"]
     limits: ObjectLimits
     custom: tuple[str, ...] = ()
+    digests: DigestsOrder | None = None

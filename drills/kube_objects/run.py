@@ -5,25 +5,26 @@ from functools import partial
 from pathlib import Path
 
 from drills.backup import course
-from drills.controls import Planted, Score, check_name, judgement_of, score
+from drills.backup.controls import applicable, choose, names, planted, run_all, silent
+from drills.controls import Planted, Score, check_name
 from drills.damaged.controls import on_copies, source_of
 from drills.damaged.faults import OBJECT_FAULTS
 from drills.damaged.point import Wanted
 from drills.evidence import earlier_receipts
 from drills.frame import Clock, Progress, Record
-from drills.kube_objects.controls import CONTROLS, applicable, choose, planted
+from drills.kube_objects import controls
 from drills.kube_objects.drill import KubeObjectsDrill
 from drills.kube_objects.payload import KubeObjectsPayload
 from drills.payload import parse
-from drills.run import Kept, Ready, ReadyControls, run_drill
-from drills.surroundings.controls import in_surroundings, sweep
+from drills.run import Kept, Ready, ReadyControls, open_and_run
+from drills.surroundings.controls import in_surroundings
 
 
 def ready(text: str) -> Ready:
     """Raises PayloadError."""
     payload = parse(KubeObjectsPayload, text)
     payload.check_drill()
-    check_name(payload.control, (control.name for control in CONTROLS))
+    check_name(payload.control, names(controls.CONTROLS))
     return Ready(payload, partial(run_kube_objects, payload))
 
 
@@ -38,16 +39,18 @@ def run_kube_objects(
     payload: KubeObjectsPayload, clock: Clock, progress: Progress, directory: Path
 ) -> Kept:
     """Runs the drill and one control, and keeps the receipt."""
-    drill = opened(payload, clock, progress, directory)
 
-    def control(_record: Record) -> Planted | None:
+    def control(drill: KubeObjectsDrill, _record: Record) -> Planted | None:
         return choose(
-            payload.control, payload, lambda other: opened(other, clock, _silent, directory),
-            proven=drill, earlier=earlier_receipts(directory, payload.layer),
-            today=clock.now().date(),
+            payload.control, controls.CONTROLS, payload,
+            lambda other: opened(other, clock, silent, directory), proven=drill,
+            earlier=earlier_receipts(directory, payload.layer), today=clock.now().date(),
         )  # fmt: skip
 
-    return run_drill(drill, payload, clock, progress, directory=directory, control=control)
+    return open_and_run(
+        lambda: opened(payload, clock, progress, directory), payload, clock, progress,
+        directory=directory, control=control,
+    )  # fmt: skip
 
 
 def run_controls(payload: KubeObjectsPayload, clock: Clock, progress: Progress) -> Score:
@@ -58,12 +61,12 @@ def run_controls(payload: KubeObjectsPayload, clock: Clock, progress: Progress) 
     nowhere = Path("/nonexistent")  # no receipts: each control takes the same restore point
 
     def make(other: KubeObjectsPayload) -> KubeObjectsDrill:
-        return opened(other, clock, _silent, nowhere)
+        return opened(other, clock, silent, nowhere)
 
-    sweep(payload, clock, progress)
-    drill = make(payload)
-    twin = judgement_of(drill, clock)
-    return score(twin, _all_controls(payload, drill, make, progress), progress)
+    return run_all(
+        payload, make, lambda proven: _all_controls(payload, proven, make, progress), clock,
+        progress,
+    )  # fmt: skip
 
 
 def _all_controls(
@@ -73,7 +76,9 @@ def _all_controls(
     progress: Progress,
 ) -> Iterator[Planted]:
     """Asked for its first only when the drill is proven."""
-    yield from (planted(control, payload, make) for control in applicable(proven))
+    yield from (
+        planted(control, payload, make) for control in applicable(controls.CONTROLS, proven)
+    )
     wanted = Wanted(
         source_of(payload, proven.point), payload.velero.location, (), proven.restored_namespaces
     )
@@ -81,12 +86,8 @@ def _all_controls(
     yield from in_surroundings(payload, make, proven.clock, progress)
 
 
-def _silent(_line: str) -> None:
-    """Phases of a control are not told one by one."""
-
-
 def opened(
     payload: KubeObjectsPayload, clock: Clock, progress: Progress, directory: Path
 ) -> KubeObjectsDrill:
-    """The drill with its edges open."""
+    """The drill with its edges open. Raises ClusterError."""
     return KubeObjectsDrill(course.opened(payload, clock, progress, directory))

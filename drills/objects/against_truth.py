@@ -163,7 +163,8 @@ def _why_absent(entry: Entry) -> str:
         return _CREATED_WHY
     if entry.seen is Seen.DELETED:
         return _DELETED_WHY
-    return _REPLACED_WHY if entry.seen is Seen.CHANGED else _RELATED_WHY
+    # What only others bring in may have changed as well: a node reports its health all the time.
+    return _REPLACED_WHY if entry.replaced else _RELATED_WHY
 
 
 def _told(digest: bytes | None, *, other: bool = False) -> str:

@@ -15,23 +15,11 @@ from drills.objects.keys import ObjectKey
 from drills.velero_filters import (
     EVERYTHING,
     BackupScope,
-    ScopeError,
     excluded_by_label,
     expanded,
     names_kind,
-    scope_of,
 )
 from kube.velero.api import EXCLUDE_LABEL
-
-__all__ = [
-    "LISTED_VERBS",
-    "BackupScope",
-    "Decision",
-    "Inclusion",
-    "Membership",
-    "ScopeError",
-    "scope_of",
-]
 
 LISTED_VERBS = frozenset({"list", "create", "get", "delete"})
 """A kind that lacks one of these verbs is never saved (velero pkg/discovery/helper.go)."""

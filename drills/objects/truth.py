@@ -52,6 +52,7 @@ class Entry:
     required: the backup must hold it; otherwise it may, as something that others bring along.
     digests: of the content before; None for what was created meanwhile.
     digests_after: of the content after, where it changed and the second list had content.
+    replaced: the second list has another object of its name.
     """
 
     uid: str
@@ -61,6 +62,7 @@ class Entry:
     required: bool
     digests: Digests | None
     digests_after: Digests | None = None
+    replaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -243,7 +245,7 @@ class Recorder:
         entry.seen = Seen.CHANGED
         if entry.uid != uid:
             # Deleted and made anew: Velero may have looked in between.
-            entry.required = False
+            entry.required, entry.replaced = False, True
         elif content.keys() - _NOT_CONTENT:
             entry.digests_after = self._digests(key, content)
 

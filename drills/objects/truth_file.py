@@ -111,7 +111,7 @@ def _line(key: ObjectKey, entry: Entry) -> dict[str, object]:
     if entry.digests_after is not None:
         after = entry.digests_after
         made |= {"digestAfter": after.whole.hex(), "sectionsAfter": _named(after)}
-    return made
+    return {**made, "replaced": True} if entry.replaced else made
 
 
 def _named(digests: Digests) -> dict[str, str]:
@@ -179,6 +179,7 @@ def _entry(content: Mapping[str, object]) -> tuple[ObjectKey, Entry]:
     return parse(str(content["key"])), Entry(
         str(content["uid"]), before, after, Seen(str(content["seen"])), required,
         _digests(content, "digest", "sections"), _digests(content, "digestAfter", "sectionsAfter"),
+        bool(content.get("replaced")),
     )  # fmt: skip
 
 

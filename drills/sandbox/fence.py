@@ -5,7 +5,7 @@ what they let through, the Pod Security level refuses what would reach the host,
 closed where the cluster's network plugin enforces policies (`enforcer`).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any, Literal
 
 from drills.sandbox.marks import Run
@@ -51,13 +51,6 @@ def namespace(run: Run, called: str, *, level: Level = "baseline") -> dict[str, 
             },
         },
     }
-
-
-def level_of(source: Object) -> Level | None:
-    """The level that a source namespace asks for its own workloads; None if it asks nothing."""
-    held: Mapping[str, str] = (source.get("metadata") or {}).get("labels") or {}
-    found = held.get(f"{_PSA}/enforce")
-    return found if found in ("baseline", "privileged", "restricted") else None  # type: ignore[return-value]
 
 
 def deny_all(run: Run, called: str) -> dict[str, Any]:

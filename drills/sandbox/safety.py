@@ -4,18 +4,18 @@ Each function returns the refusal, or None where nothing speaks against going on
 """
 
 import datetime
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from drills.coverage.scope import Scope, excluded_by_label
+from drills.coverage.scope import Scope
 from drills.sandbox.marks import PREFIX, MarkError, Run, read
 from drills.sandbox.wish import SYSTEM_NAMESPACES
+from drills.velero_filters import excluded_by_label
 from drills.verdict import Reason
 from kube import identity
 from kube.marks import SITE_LABEL
-from kube.velero.api import Object, labels, moment, name, phase
+from kube.velero.api import Object, labels, name, phase
 
 
 class Cause(StrEnum):
@@ -31,6 +31,8 @@ class Cause(StrEnum):
     CLUSTER = "cluster"
     OTHER_SITE = "other-site"
     RUNNING = "running"
+    LEASE_LOST = "lease-lost"
+    RESTORING = "restoring"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,14 @@ class Refusal:
         if self.cause in {Cause.CLUSTER, Cause.OTHER_SITE}:
             return Reason.CLUSTER_MISMATCH
         return Reason.TARGET_REFUSED
+
+
+class RefusedError(Exception):
+    """The drill must not go on; `refusal` says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.sentence)
+        self.refusal = refusal
 
 
 def target(
@@ -151,10 +161,11 @@ def _foreign(cause: Cause, fact: str) -> Origin:
 
 
 def running(found: Iterable[Object], run: Run, now: datetime.datetime) -> Refusal | None:
-    """Whether another run of the same drill is alive, by the marks of what it made.
+    """Whether another run of the same drill may be alive, by the marks of what it made.
 
     Two runs do not meet, for all their names differ; but both would want the same volumes,
-    consumers and time, and each would spoil what the other one measures.
+    consumers and time, and each would spoil what the other one measures. Only where no Lease tells
+    who lives are marks asked.
     """
     for one in found:
         try:
@@ -174,41 +185,3 @@ def _alive(run_id: str, until: datetime.datetime) -> Refusal:
         f"run {run_id} of this drill may be alive until {until:%H:%M:%S} UTC; wait for it, or, if "
         "it was killed, until then",
     )
-
-
-LEASE_PREFIX = "backstop-drill-"
-_LEASE_TIME = "%Y-%m-%dT%H:%M:%S.000000Z"
-
-
-def lease(run: Run, namespace: str) -> dict[str, Any]:
-    """The Lease that a run holds; creating it is what decides between two that start at once."""
-    return {
-        "apiVersion": "coordination.k8s.io/v1",
-        "kind": "Lease",
-        "metadata": {
-            "name": f"{LEASE_PREFIX}{run.layer}",
-            "namespace": namespace,
-            "labels": run.labels(),
-        },
-        "spec": {
-            "holderIdentity": run.run_id,
-            "leaseDurationSeconds": int((run.until - run.made).total_seconds()),
-            "acquireTime": run.made.strftime(_LEASE_TIME),
-            "renewTime": run.made.strftime(_LEASE_TIME),
-        },
-    }
-
-
-def leased(found: Object | None, run: Run, now: datetime.datetime) -> Refusal | None:
-    """Whether somebody else holds the Lease; one that has run out may be taken over.
-
-    Whoever takes it over replaces it with its `resourceVersion`, so that only one succeeds.
-    """
-    spec: Mapping[str, Any] = (found or {}).get("spec") or {}
-    holder = str(spec.get("holderIdentity") or "")
-    if not holder or holder == run.run_id:
-        return None
-    renewed = moment(spec.get("renewTime"))
-    seconds = int(spec.get("leaseDurationSeconds") or 0)
-    until = None if renewed is None else renewed + datetime.timedelta(seconds=seconds)
-    return _alive(holder, until) if until is not None and now < until else None

@@ -1,21 +1,22 @@
 """What drills left in a cluster: what to remove now, in which order, and what to leave and why.
 
-A run is over when its deadline has passed, or when it is the one that asks. Its parts go in an
-order that loses neither data nor the knowledge of whose they are: storage of restored volumes is
-marked for removal while their claims are there; Velero's Restore objects go before the namespaces,
-and only once Velero has ended them, for a restore that is still running makes its namespaces anew;
+Only runs that are over (drills/sandbox/found.py) are touched. The parts of one go in an order that
+loses neither data nor the knowledge of whose they are: storage of restored volumes is marked for
+removal while their claims are there; Velero's Restore objects go before the namespaces, and only
+once Velero has ended or lost them, for a restore that is still running makes its namespaces anew;
 the ConfigMap goes last, as the mark by which volumes without a mark of their own are known.
 """
 
 import datetime
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from typing import Any, Literal
 
 from drills.coverage.live import namespace_of
+from drills.sandbox.found import Found, over, owner_of
 from drills.sandbox.marks import PREFIX, MarkError, Run, read, run_id_of
 from drills.sandbox.modifiers import INERT_NAME
 from kube.errors import one_line
@@ -42,13 +43,17 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """`release`: set a PersistentVolume's reclaim policy to Delete, so that its storage goes."""
+    """`release`: set a PersistentVolume's reclaim policy to Delete, so that its storage goes.
+
+    `version`: delete this very state of it, or nothing; "" whatever it has become.
+    """
 
     stage: Stage
     action: Literal["delete", "release"]
     kind: str
     namespace: str
     name: str
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,26 +68,13 @@ class Left:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What the cluster holds of these kinds; objects without a mark may be among them.
-
-    `contents`: VolumeSnapshotContents. `volumes`: every PersistentVolume of the cluster.
-    """
-
-    namespaces: Sequence[Object] = ()
-    restores: Sequence[Object] = ()
-    config_maps: Sequence[Object] = ()
-    leases: Sequence[Object] = ()
-    contents: Sequence[Object] = ()
-    volumes: Sequence[Object] = ()
-
-
-@dataclass(frozen=True)
 class Sweep:
-    """`steps` in the order they are to be taken."""
+    """`steps` in the order they are to be taken. `busy`: restores of runs that are over, which
+    Velero still works on."""
 
     steps: tuple[Step, ...]
     left: tuple[Left, ...]
+    busy: tuple[str, ...] = ()
 
 
 def sweep(
@@ -92,18 +84,26 @@ def sweep(
     *,
     own: str | None = None,
     known: Collection[str] = (),
+    lost: Collection[str] = (),
+    layer: str = "",
 ) -> Sweep:
-    """`own`: id of the run that asks, whose things go although it is alive.
+    """`own`: id of the run that asks, whose things go although it is alive, but for its Lease.
+
+    `layer`: of which runs that may live are told, "" for every one: those of others are no concern.
 
     `known`: ids of runs of this site that are over, from receipts; volumes of a run of which
     nothing else is left are removed only then.
+
+    `lost`: uids of restores that have not ended and that Velero does not work on any more
+    (drills/sandbox/stillness.py); they go as if they had.
     """
-    broom = _Broom(found, site, now, own, frozenset(known))
+    broom = _Broom(found, site, now, own, frozenset(known), frozenset(lost), layer)
     results = [*broom.marked(), *broom.snapshots(), *broom.volumes()]
     steps = [one for one in results if isinstance(one, Step)]
     return Sweep(
         steps=tuple(sorted(steps, key=lambda one: (one.stage, one.namespace, one.name))),
         left=tuple(one for one in results if isinstance(one, Left)),
+        busy=tuple(sorted(broom.worked_on)),
     )
 
 
@@ -117,6 +117,8 @@ class _Broom:
     now: datetime.datetime
     own: str | None
     known: frozenset[str]
+    lost: frozenset[str]
+    layer: str
 
     @cached_property
     def _all(self) -> list[tuple[str, Stage, Object]]:
@@ -130,32 +132,30 @@ class _Broom:
 
     @cached_property
     def _over(self) -> frozenset[str]:
-        """Runs of this site whose things may go: the own one, and those past their deadline."""
-        runs = [owner for _, _, one in self._all if (owner := _owner(one)) is not None]
-        over = {
-            one.run_id
-            for one in runs
-            if one.site == self.site and (one.run_id == self.own or one.until <= self.now)
+        return over(self.found, self.site, self.now, own=self.own, known=self.known)
+
+    @cached_property
+    def worked_on(self) -> Mapping[str, str]:
+        """Restores of runs that are over, which Velero is not done with, and their runs."""
+        return {
+            name(one): owner.run_id
+            for one in self.found.restores
+            if (owner := owner_of(one)) is not None
+            and owner.run_id in self._over
+            and phase(one) not in {*ENDED, "", "New"}
+            and str(one["metadata"].get("uid")) not in self.lost
         }
-        return frozenset(over | self.known | ({self.own} if self.own else set()))
 
     @cached_property
     def _busy(self) -> frozenset[str]:
-        """Runs that are over, but Velero is not done with a restore of theirs."""
-        return frozenset(
-            owner.run_id
-            for one in self.found.restores
-            if (owner := _owner(one)) is not None
-            and owner.run_id in self._over
-            and phase(one) not in {*ENDED, "", "New"}
-        )
+        return frozenset(self.worked_on.values())
 
     @cached_property
     def _restore_uids(self) -> frozenset[str]:
         return frozenset(
             str(one["metadata"].get("uid"))
             for one in self.found.restores
-            if (owner := _owner(one)) is not None
+            if (owner := owner_of(one)) is not None
             and owner.site == self.site
             and owner.run_id in self._over - self._busy
         )
@@ -173,10 +173,16 @@ class _Broom:
             return _left(kind, one, str(error), debris=True)
         if owner is None:
             return self._unmarked(kind, stage, one)
+        if kind == "Lease" and owner.run_id == self.own:
+            return None  # it is given back by its own run, when all else is gone
+        if self.layer not in ("", owner.layer) and owner.run_id not in self._over:
+            return None
         why, debris = self._keep(kind, owner, one)
         if why:
             return _left(kind, one, why, debris=debris)
-        return Step(stage, "delete", kind, namespace_of(one), name(one))
+        # A Lease of another layer may be taken at any moment.
+        version = str(one["metadata"].get("resourceVersion") or "") if kind == "Lease" else ""
+        return Step(stage, "delete", kind, namespace_of(one), name(one), version)
 
     def _unmarked(self, kind: str, stage: Stage, one: Object) -> _Result | None:
         if kind == "ConfigMap" and labels(one).get(RESTORE_UID_LABEL) in self._restore_uids:
@@ -260,13 +266,6 @@ class _Broom:
             why = f"its storage could not be removed: {said}"
             return _left("PersistentVolume", one, why, debris=True)
         return None  # its storage goes with its claim
-
-
-def _owner(one: Object) -> Run | None:
-    try:
-        return read(one)
-    except MarkError:
-        return None
 
 
 def _left(kind: str, one: Object, why: str, *, debris: bool) -> Left:

@@ -11,26 +11,19 @@ import json
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
-from minio import Minio
-from minio.minioadmin import MinioAdmin
 from minio.versioningconfig import VersioningConfig
 from pydantic import SecretStr
 
 from drills.frame import Clock
 from drills.store.capabilities import Role
 from drills.store.payload import Client, StorePayload
-from s3.client import Credential, connect, connect_admin
-from s3.errors import SDK_ERRORS, classify
+from drills.store.scratch_removal import KEY_MARK, MARK, Administration, stamp
+from s3.client import Credential
 from s3.settings import Bucket
 
-MARK = "backstop-control"
-KEY_MARK = "BSCTL"
-ABANDONED_AFTER = datetime.timedelta(hours=1)
-
-_STAMP = 8  # hexadecimal digits of a time in seconds
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -56,8 +49,7 @@ class ScratchSite:
 
     payload: StorePayload
     name: str
-    _client: Minio = field(repr=False)
-    _admin: MinioAdmin = field(repr=False)
+    _store: Administration
 
     @property
     def first(self) -> Client:
@@ -88,96 +80,59 @@ class ScratchSite:
         bucket = self.first.bucket
         statement = _statement("Allow", ("s3:GetObject",), bucket) | {"Principal": {"AWS": ["*"]}}
         text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        self._ask(self._client.set_bucket_policy, bucket, text)
+        self._ask(self._store.client.set_bucket_policy, bucket, text)
         try:
             yield
         finally:
-            self._ask(self._client.delete_bucket_policy, bucket)
+            self._ask(self._store.client.delete_bucket_policy, bucket)
 
     @contextmanager
     def unversioned_bucket(self) -> Iterator[None]:
         """Versioning of the first bucket is suspended."""
         bucket = self.first.bucket
         suspended, enabled = VersioningConfig("Suspended"), VersioningConfig("Enabled")
-        self._ask(self._client.set_bucket_versioning, bucket, suspended)
+        self._ask(self._store.client.set_bucket_versioning, bucket, suspended)
         try:
             yield
         finally:
-            self._ask(self._client.set_bucket_versioning, bucket, enabled)
+            self._ask(self._store.client.set_bucket_versioning, bucket, enabled)
 
     def build(self) -> None:
         """Makes buckets, users and policies. Raises StoreError; the caller removes in any case."""
         buckets = [bucket.name for bucket in self.payload.buckets]
         for bucket in buckets:
-            self._ask(self._client.make_bucket, bucket)
-            self._ask(self._client.set_bucket_versioning, bucket, VersioningConfig("Enabled"))
+            self._ask(self._store.client.make_bucket, bucket)
+            self._ask(self._store.client.set_bucket_versioning, bucket, VersioningConfig("Enabled"))
         texts = {"one": _writer(buckets[0]), "two": _writer(buckets[1]), "reader": _reader(buckets)}
         for client, (who, text) in zip(self.payload.clients, texts.items(), strict=True):
             key = client.credential()
-            self._ask(self._admin.user_add, key.access_key, key.secret_key)
+            self._ask(self._store.admin.user_add, key.access_key, key.secret_key)
             self._allow(who, text)
             policies = [f"{self.name}-{who}"]
-            self._ask(self._admin.attach_policy, policies, user=key.access_key)
+            self._ask(self._store.admin.attach_policy, policies, user=key.access_key)
 
     def _allow(self, who: str, text: dict[str, object]) -> None:
-        self._ask(self._admin.policy_add, f"{self.name}-{who}", policy=text)
+        self._ask(self._store.admin.policy_add, f"{self.name}-{who}", policy=text)
 
     def remove(self) -> None:
         """Removes this site; what never came to be is no fault."""
-        present = self._users()
-        for client in self.payload.clients:
-            key = client.credential().access_key
-            if key in present:
-                self._ask(self._admin.user_remove, key)
-        self._remove_named(lambda name: name.startswith(self.name))
+        own = {client.credential().access_key for client in self.payload.clients}
+        self._store.remove_users(own.__contains__)
+        self._store.remove_named(lambda name: name.startswith(self.name))
 
     def sweep(self, now: datetime.datetime) -> None:
         """Removes what dead predecessors left, by mark and age."""
-
-        def abandoned(name: str, mark: str) -> bool:
-            stamp = name.removeprefix(mark)[:_STAMP]
-            if not name.startswith(mark) or not _is_stamp(stamp):
-                return False
-            made = datetime.datetime.fromtimestamp(int(stamp, 16), datetime.UTC)
-            return now - made > ABANDONED_AFTER
-
-        for key in self._users():
-            if abandoned(key, KEY_MARK):
-                self._ask(self._admin.user_remove, key)
-        self._remove_named(lambda name: abandoned(name, f"{MARK}-"))
-
-    def _users(self) -> set[str]:
-        return set(json.loads(self._ask(self._admin.user_list)))
-
-    def _remove_named(self, ours: Callable[[str], bool]) -> None:
-        for policy in json.loads(self._ask(self._admin.policy_list)):
-            if ours(policy):
-                self._ask(self._admin.policy_remove, policy)
-        for bucket in self._ask(self._client.list_buckets):
-            if ours(bucket.name):
-                self._ask(self._empty_and_remove, bucket.name)
-
-    def _empty_and_remove(self, bucket: str) -> None:
-        # A null version, as suspended versioning writes it, cannot be removed while versioning is
-        # enabled: the server answers 204 and keeps it.
-        self._client.set_bucket_versioning(bucket, VersioningConfig("Suspended"))
-        for entry in list(self._client.list_objects(bucket, recursive=True, include_version=True)):
-            if entry.object_name is not None:
-                self._client.remove_object(bucket, entry.object_name, version_id=entry.version_id)
-        self._client.remove_bucket(bucket)
+        self._store.sweep(now)
 
     def _ask(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        try:
-            return call(*args, **kwargs)
-        except SDK_ERRORS as error:
-            raise classify(error, self.payload.endpoint, f"scratch site {self.name}") from error
+        return self._store.ask(f"scratch site {self.name}", call, *args, **kwargs)
 
 
 @contextmanager
 def scratch_site(payload: StorePayload, admin: Credential, clock: Clock) -> Iterator[ScratchSite]:
     """A healthy scratch site beside the real one, gone when left. Raises StoreError."""
-    stamp = f"{int(clock.now().timestamp()):0{_STAMP}x}"
-    name = f"{MARK}-{stamp}-{secrets.token_hex(3)}"
+    made = stamp(clock.now())
+    name = f"{MARK}-{made}-{secrets.token_hex(3)}"
     buckets = tuple(
         Bucket(
             name=f"{name}-{letter}", versioning=True, objectLock=None, noncurrentDays=None,
@@ -189,7 +144,7 @@ def scratch_site(payload: StorePayload, admin: Credential, clock: Clock) -> Iter
     clients = tuple(
         Client(
             name=who, role=role, bucket=bucket,
-            accessKey=SecretStr(f"{KEY_MARK}{stamp}{secrets.token_hex(3)}"),
+            accessKey=SecretStr(f"{KEY_MARK}{made}{secrets.token_hex(3)}"),
             secretKey=SecretStr(secrets.token_hex(20)),
         )
         for (who, role), bucket in zip(roles, [*(b.name for b in buckets), ""], strict=True)
@@ -197,18 +152,13 @@ def scratch_site(payload: StorePayload, admin: Credential, clock: Clock) -> Iter
     scratch = payload.model_copy(
         update={"clients": clients, "buckets": buckets, "evidence": None, "admin": None}
     )
-    store = payload.store()
-    site = ScratchSite(scratch, name, connect(store, admin), connect_admin(store, admin))
+    site = ScratchSite(scratch, name, Administration.open(payload.store(), admin))
     site.sweep(clock.now())
     try:
         site.build()
         yield site
     finally:
         site.remove()
-
-
-def _is_stamp(text: str) -> bool:
-    return len(text) == _STAMP and all(digit in "0123456789abcdef" for digit in text)
 
 
 def _statement(effect: str, actions: tuple[str, ...], *buckets: str) -> dict[str, object]:

@@ -5,17 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from drills.backup.course import opened
+from drills.backup.drill import BackupDrill
 from drills.backup.payload import BackupPayload
 from drills.controls import Planted
 from drills.frame import Clock, Progress
 from drills.surroundings.cluster_faults import wait_sound
-from drills.surroundings.faults import FAULTS, BackupDrill, Stage
+from drills.surroundings.faults import FAULTS, Stage
 from drills.surroundings.planting import Surroundings
 from kube.facts import cluster_uid
 
 
 def in_surroundings(
-    payload: BackupPayload, make: Callable[[Any], BackupDrill], clock: Clock, progress: Progress
+    payload: BackupPayload,
+    make: Callable[[Any], BackupDrill[Any]],
+    clock: Clock,
+    progress: Progress,
 ) -> Iterator[Planted]:
     """The controls of the payload's layer, none unless the payload asks for them.
 

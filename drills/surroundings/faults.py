@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from drills.aside import Aside
-from drills.backup.course import Course
+from drills.backup.drill import BackupDrill
 from drills.backup.payload import READER, BackupPayload
 from drills.controls import NotPlantedError, judgement_of
-from drills.frame import Clock, Drill
+from drills.frame import Clock
 from drills.sandbox.plan import Plan
 from drills.surroundings import cluster_faults, stores
 from drills.surroundings.cluster_faults import AroundDrill, InRestore, Sandboxes
@@ -32,21 +32,12 @@ AFTERWARDS_SECONDS = 180.0
 _HOUR = datetime.timedelta(hours=1)
 
 
-class BackupDrill(Drill, Protocol):
-    """A drill that goes the way through a restore point."""
-
-    course: Course[Any]
-
-    @property
-    def clock(self) -> Clock: ...
-
-
 @dataclass(frozen=True)
 class Stage:
     """Where a fault is planted. `make`: a fresh drill of a payload, with a run id of its own."""
 
     payload: BackupPayload
-    make: Callable[[Any], BackupDrill]
+    make: Callable[[Any], BackupDrill[Any]]
     there: Surroundings
 
 

@@ -88,7 +88,7 @@ def compare(
     no comparison at all.
     """
     ledger = _Ledger(options)
-    for wanted, found in _joined(expected, observed):
+    for wanted, found in joined(expected, observed):
         ledger.enter(wanted, found)
     return ledger.close(volume)
 
@@ -97,7 +97,7 @@ def checks(comparison: Comparison) -> list[Check]:
     """The comparison as checks of a drill: one for each reason, or the one that went well."""
     name, what = comparison.volume, f"{comparison.files} files, {comparison.bytes} bytes as known"
     if not comparison.differs:
-        nothing = comparison.entries <= 1  # the root alone
+        nothing = comparison.entries <= 1 and not comparison.files  # the root alone
         return [
             Check(
                 name,
@@ -119,9 +119,10 @@ def _observed(comparison: Comparison, reason: Reason, count: int) -> str:
     return f"{count} {reason}: {'; '.join(examples)}{more}"
 
 
-def _joined(
+def joined(
     expected: Iterable[Entry], observed: Iterable[Entry]
 ) -> Iterator[tuple[Entry | None, Entry | None]]:
+    """Both streams, which rise by their paths, side by side; None where a path is in one alone."""
     left, right = iter(expected), iter(observed)
     wanted, found = next(left, None), next(right, None)
     while wanted is not None or found is not None:
@@ -171,8 +172,9 @@ class _Ledger:
             self.sparse += wanted.sparse or found.sparse
         if wanted.error or wanted.skipped:
             self._leave_out("content of entries", "it could not be read when the truth was taken")
-        # `allocated`, the last field, says how a file lies on its disk, not what it is.
-        if wanted[:-1] != found[:-1]:
+        # `allocated` and `changed_at`, the last fields, say how a file lies on its disk and since
+        # when, not what it is.
+        if wanted[:-2] != found[:-2]:
             self._changed(found, differences(wanted, found, self.options.xattrs))
 
     def _lost(self, wanted: Entry) -> None:

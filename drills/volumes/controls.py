@@ -7,42 +7,29 @@ away again. Faults that are planted in a copy of the restore point are in drills
 
 import datetime
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from drills.backup import controls
 from drills.canary.truth import GENERATIONS
-from drills.controls import ROTATE, Planted, Score, judgement_of, next_in_turn, score
+from drills.controls import Planted, Score
 from drills.coverage import controls as coverage
 from drills.coverage.live import Live
 from drills.coverage.volume_info import VolumeRecord
 from drills.damaged.controls import on_copies, source_of
 from drills.damaged.faults import VOLUME_FAULTS
 from drills.damaged.point import Wanted
-from drills.frame import Progress
-from drills.surroundings.controls import in_surroundings, sweep
+from drills.frame import Clock, Progress
+from drills.surroundings.controls import in_surroundings
 from drills.usable import controls as user_checks
-from drills.verdict import Judgement, Reason
+from drills.verdict import Reason
+from drills.volumes import digest_controls
 from drills.volumes.drill import Lens, VolumesDrill
 from drills.volumes.entry import FILE, Entry
 from drills.volumes.payload import VolumesPayload
 
+Control = controls.Control[VolumesPayload, VolumesDrill]
 Make = Callable[[VolumesPayload], VolumesDrill]
-"""A fresh drill of a payload, with edges and a run id of its own."""
-
 Rig = Callable[[VolumesPayload, Make], VolumesDrill]
-
-
-@dataclass(frozen=True)
-class Control:
-    """A named fault: what is planted, the reason it must lead to, how a fresh drill is rigged.
-
-    `applies`: whether the site has something to plant the fault in, by a drill that was proven.
-    """
-
-    name: str
-    planted: str
-    expected: Reason
-    rig: Rig
-    applies: Callable[[VolumesDrill], bool] = lambda _proven: True
 
 
 def _seen(lens: Lens, *, restores: bool = True) -> Rig:
@@ -54,14 +41,12 @@ def _through(drill: VolumesDrill, lens: Lens, *, restores: bool) -> VolumesDrill
 
 
 def _other_cluster(payload: VolumesPayload, make: Make) -> VolumesDrill:
-    cluster = payload.cluster.model_copy(update={"uid": f"not-{payload.cluster.uid}"})
-    return _through(make(payload.model_copy(update={"cluster": cluster})), Lens(), restores=False)
+    return _through(make(controls.other_cluster(payload)), Lens(), restores=False)
 
 
 def _limited(limit: str, *, restores: bool) -> Rig:
     def rig(payload: VolumesPayload, make: Make) -> VolumesDrill:
-        limits = payload.limits.model_copy(update={limit: 1e-9})
-        made = make(payload.model_copy(update={"limits": limits}))
+        made = make(controls.limited(payload, limit))
         # What is new waits for its first backup as long as before: the limit is what is planted.
         grace = datetime.timedelta(seconds=payload.limits.rpo_seconds)
         return _through(made, Lens(live=lambda live: replace(live, grace=grace)), restores=restores)
@@ -162,6 +147,7 @@ CONTROLS: tuple[Control, ...] = (
             Reason.METADATA_DIFFERS, _of_canary(_opened_up), _has_canary),
     Control("added-file", "one file more is seen in each canary generation", Reason.FILE_ADDED,
             _of_canary(_added), _has_canary),
+    *digest_controls.CONTROLS,
     *(Control(one.name, one.planted, one.expected, _seen(Lens(checks=one.lens)),
               lambda proven: bool(proven.course.payload.checks))
       for one in user_checks.CONTROLS),
@@ -169,32 +155,26 @@ CONTROLS: tuple[Control, ...] = (
 
 
 def names() -> list[str]:
-    return [one.name for one in CONTROLS]
+    return controls.names(CONTROLS)
 
 
 def choose(
     wanted: str, proven: VolumesDrill, make: Make, *, earlier: int, today: datetime.date
 ) -> Planted | None:
-    """The control of that name, or the one whose turn it is. `proven`: the drill that was run."""
-    named = [one for one in CONTROLS if wanted in (ROTATE, one.name) and one.applies(proven)]
-    control = next_in_turn(named, earlier, today)
-    return None if control is None else planted(control, proven.course.payload, make)
+    """`proven`: the drill that was run."""
+    return controls.choose(
+        wanted, CONTROLS, proven.course.payload, make, proven=proven, earlier=earlier, today=today
+    )
 
 
-def planted(control: Control, payload: VolumesPayload, make: Make) -> Planted:
-    def run() -> Judgement:
-        drill = control.rig(payload, make)
-        return judgement_of(drill, drill.clock)
-
-    return Planted(control.name, control.planted, control.expected, run)
-
-
-def run_all(payload: VolumesPayload, make: Make, progress: Progress) -> Score:
+def run_all(
+    payload: VolumesPayload, make: Make, progress: Progress, clock: Clock | None = None
+) -> Score:
     """Every control that the site has something for, after the drill itself."""
-    drill = make(payload)
-    sweep(payload, drill.clock, progress)
-    twin = judgement_of(drill, drill.clock)
-    return score(twin, _all(payload, drill, make, progress), progress)
+    return controls.run_all(
+        payload, make, lambda proven: _all(payload, proven, make, progress), clock or Clock(),
+        progress,
+    )  # fmt: skip
 
 
 def _all(
@@ -203,7 +183,7 @@ def _all(
     """Asked for its first only when the drill is proven."""
     for control in CONTROLS:
         if control.applies(proven):
-            yield planted(control, payload, make)
+            yield controls.planted(control, payload, make)
         else:
             progress(f"control: {control.name} not planted: the site has nothing to plant it in")
     canary = payload.canary

@@ -12,10 +12,11 @@ clean up  what this run made, and what dead runs left
 """
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from drills.backup.course import Course, Found
+from drills.backup.course import Course
+from drills.backup.drill import BackupDrill
 from drills.backup.reasons import reason_of_message
 from drills.backup.stops import reading, stopped
 from drills.canary.freshness import age_check
@@ -25,7 +26,7 @@ from drills.coverage.backup_files import BackupFileError
 from drills.coverage.live import Live, namespace_of
 from drills.coverage.survey import survey
 from drills.coverage.volume_info import Method, VolumeRecord
-from drills.frame import Clock, NotCompared, Phase, Record, StopDrillError
+from drills.frame import NotCompared, Phase, Record, StopDrillError
 from drills.sandbox.plan import Plan, plan
 from drills.sandbox.volumes import NoData, fates, storage_classes
 from drills.sandbox.wish import Contents, PlanError, Wish
@@ -36,10 +37,12 @@ from drills.usable.objects import CheckerImage
 from drills.verdict import Check, Reason
 from drills.volumes import judge, timing
 from drills.volumes.judge import Judgement, Look, ReadVolume, as_it_is
+from drills.volumes.meanwhile import Line
 from drills.volumes.payload import VolumesPayload
 from drills.volumes.reader_pod import ReaderPod, most_in_one, not_readable, reader_pods
 from drills.volumes.readers import Readers
 from drills.volumes.reading import Reading
+from drills.volumes.recorded_digests import Kept, LookAtLines, RecordedDigests, as_kept, recorded
 from drills.volumes.sources import Source, held_sources
 from drills.volumes.tree import TreeError
 from drills.volumes.unread import Unread, not_filled
@@ -56,30 +59,37 @@ class Lens:
     """What the drill sees; a control puts one before it that lies.
 
     `live`: the cluster, for the coverage. `records`: what the backup says of its volumes. `tree`: a
-    restored volume's files. `checks`: what the user's checks must end with.
+    restored volume's files. `checks`: what the user's checks must end with. `digests`: what was
+    read of a volume around the backup.
     """
 
     live: Callable[[Live], Live] = lambda live: live
     records: Callable[[Sequence[VolumeRecord]], Sequence[VolumeRecord]] = lambda records: records
     tree: Look = as_it_is
     checks: usable.Lens = field(default_factory=usable.Lens)
+    digests: LookAtLines = as_kept
 
 
 @dataclass(frozen=True)
 class Edges:
-    """`testimony`: the canary's truths, None without a canary. `forget`: removes what was read."""
+    """`testimony`: the canary's truths, None without a canary. `forget`: removes what was read.
+
+    `digests`: where those are that were read around backups.
+    """
 
     readers: Readers
     checks: CheckEdges
     testimony: Testimony | None
     forget: Callable[[], None] = lambda: None
+    digests: Kept | None = None
 
 
-class VolumesDrill:
+class VolumesDrill(BackupDrill[VolumesPayload]):
     """One run. `restores`: without, nothing is made in the cluster.
 
     `live`: the cluster as the coverage saw it; `witnessed`: whether a truth of the canary was held
-    against a volume. Both are for whoever chooses a control.
+    against a volume; `digested`: files held against their digests. All are for whoever chooses a
+    control.
     """
 
     layer = "volumes"
@@ -92,31 +102,21 @@ class VolumesDrill:
         *,
         restores: bool = True,
     ) -> None:
-        self.course = course
+        super().__init__(course, restores=restores)
         self.edges = edges
         self.live: Live | None = None
         self.witnessed = False
+        self.digested = 0
         self._lens = lens or Lens()
-        self._restores = restores
         self._sources: list[Source] = []
         self._volumes: list[ReadVolume] = []
         self._unread: set[str] = set()
 
-    # A phase that fails ends the drill, so what an earlier one sets is there for every later one.
-    _found: Found
     _contents: Contents
     _plan: Plan
     _pods: list[ReaderPod]
     _moved: list[VolumeRestore]
-
-    @property
-    def run_id(self) -> str:
-        return self.course.run.run_id
-
-    @property
-    def point(self) -> str:
-        """The name of the restore point that was found."""
-        return self._found.point.name
+    _digests: RecordedDigests
 
     @property
     def in_repositories(self) -> list[str]:
@@ -124,28 +124,23 @@ class VolumesDrill:
         methods = (Method.FILE_SYSTEM, Method.DATA_MOVER)
         return sorted({one.namespace for one in self._contents.records if one.method in methods})
 
-    @property
-    def clock(self) -> Clock:
-        return self.course.clock
+    def _looking(self) -> Sequence[Phase]:
+        return (Phase("find", reading(self._find)), Phase("coverage", self._cover))
 
-    def phases(self) -> Sequence[Phase]:
-        looking = (Phase("find", reading(self._find)), Phase("coverage", self._cover))
-        if not self._restores:
-            return looking
+    def _working(self) -> Sequence[Phase]:
         return (
-            *looking,
             Phase("prepare", self._prepare),
-            Phase("restore", self._restore),
-            Phase("read", self._read),
+            Phase("restore", self.course.alone(self._restore)),
+            Phase("read", self.course.alone(self._read)),
             Phase("compare", self._compare),
-            Phase("use", reading(self._use)),
+            Phase("use", self.course.alone(reading(self._use))),
             Phase("time", self._time),
         )
 
     def closing(self) -> Sequence[Phase]:
         return (Phase("clean up", self._clean_up),)
 
-    def versions(self) -> Mapping[str, str]:
+    def versions(self) -> dict[str, str]:
         return {"drill": "volumes/1"}
 
     def _find(self, record: Record) -> str:
@@ -285,6 +280,7 @@ class VolumesDrill:
     def _compare(self, record: Record) -> str:
         beats: list[datetime.datetime] = []
         files = size = 0
+        self._digests = recorded(record, self.edges.digests, self.point)
         for volume in self._volumes:
             try:
                 judged = self._judge(volume)
@@ -297,6 +293,7 @@ class VolumesDrill:
             record.compared += judged.compared
             record.not_compared += judged.not_compared
             files, size = files + judged.files, size + judged.bytes
+            self.digested += judged.digested
             beats += [judged.heartbeat] if judged.heartbeat else []
         self._take_missing(record)
         if beats:
@@ -325,7 +322,14 @@ class VolumesDrill:
         called, testimony = self._canaries.get(volume.name), self.edges.testimony
         if called is not None and testimony is not None:
             return judge.judge_canary(volume, called, testimony, self._lens.tree)
-        return judge.judge_extent(volume, self._lens.tree)
+        return self._digests.judge(volume, self._lens.tree, self._lens.digests)
+
+    def digest_lines(self, place: str) -> Iterator[Line]:
+        """What was read of a volume around the backup, from `compare` on; place: namespace/claim.
+
+        Raises DigestsError, StoreError.
+        """
+        return self._digests.lines(place)
 
     @property
     def _canaries(self) -> Mapping[str, str]:

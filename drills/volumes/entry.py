@@ -15,7 +15,7 @@ LISTING = "listing"
 TYPES = frozenset({FILE, DIRECTORY, SYMLINK, LISTING, "fifo", "socket", "device", "unknown"})
 _WITHOUT_ATTRIBUTES = frozenset({LISTING, "unknown"})
 _NAMES = frozenset({"path", "path64", "target", "target64", "link", "link64"})
-_NUMBERS = frozenset({"mode", "uid", "gid", "size", "allocated"})
+_NUMBERS = frozenset({"mode", "uid", "gid", "size", "allocated", "changedAt"})
 _DIGESTS = frozenset({"sha256", "xattrs", "xattrDigest"})
 _KEYS = _NAMES | _NUMBERS | _DIGESTS | {"type", "device", "error", "skipped"}
 _SHA256_DIGITS = 64
@@ -29,7 +29,8 @@ class Entry(NamedTuple):
     `size`, `sha256` (64 hex digits) and `allocated` (bytes on disk) are a file's; `target` a
     symlink's; `device` a device's. `link` is the first path of the same inode, b"" on that first
     one. `xattrs` is a digest of names and values. With `error` (what kept the reader from knowing)
-    or `skipped` (why it did not look) a file has no digest.
+    or `skipped` (why it did not look) a file has no digest. `changed_at`: when content, attributes
+    or, of a directory, names in it last changed, in ns since 1970; 0 where nobody asked.
     """
 
     path: bytes
@@ -46,6 +47,7 @@ class Entry(NamedTuple):
     error: str = ""
     skipped: str = ""
     allocated: int = 0
+    changed_at: int = 0
 
     @property
     def sparse(self) -> bool:
@@ -85,6 +87,7 @@ def parse(raw: Mapping[str, Any]) -> Entry:
         error,
         skipped,
         _count(raw.get("allocated", raw["size"])) if is_file else 0,
+        _count(raw.get("changedAt", 0)),
     )
 
 
@@ -105,6 +108,7 @@ def render(entry: Entry) -> dict[str, Any]:
         "xattrDigest": entry.xattrs,
         "error": entry.error,
         "skipped": entry.skipped,
+        "changedAt": entry.changed_at,
     }
     return raw | {key: value for key, value in optional.items() if value}
 

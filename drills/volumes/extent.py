@@ -11,6 +11,7 @@ from drills.verdict import Check, Reason
 from drills.volumes.tree import Trailer
 
 WEAKER = "weaker: number and size only"
+NOT_TAKEN = "no digest tree was taken at backup time"
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,12 @@ class Extent:
     not_compared: tuple[NotCompared, ...]
 
 
-def extent(volume: str, observed: Trailer, claim: Claim | None) -> Extent:
+def extent(volume: str, observed: Trailer, claim: Claim | None, why: str = NOT_TAKEN) -> Extent:
     """Files and bytes of a restored volume against what is said of it.
 
     Without a claim it is only known that everything could be read, which proves nothing about what
     is missing. A volume without a file is nothing to check, whoever says that it should be empty.
+    `why`: why the content is not compared.
     """
     checks = [*_readable(volume, observed), *_amounts(volume, observed, claim)]
     if not checks:
@@ -51,8 +53,7 @@ def extent(volume: str, observed: Trailer, claim: Claim | None) -> Extent:
         tuple(checks),
         (Compared(f"extent of {volume}", observed.files, observed.bytes,
                   f"{WEAKER}, against {source}"),),
-        (NotCompared(f"content of {volume}", observed.files,
-                     "no digest tree was taken at backup time"),),
+        (NotCompared(f"content of {volume}", observed.files, why),),
     )  # fmt: skip
 
 

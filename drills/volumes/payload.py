@@ -7,6 +7,7 @@ from pydantic import Field
 from drills.backup.payload import BackupLimits, BackupPayload
 from drills.coverage.live import Allowed
 from drills.payload import Strict
+from drills.sandbox.hold import Idle
 from drills.usable.settings import Checks
 
 Text = Annotated[str, Field(min_length=1)]
@@ -26,6 +27,9 @@ class ReaderPod(Strict):
         alias="pullPolicy", default="IfNotPresent"
     )
     pull_secrets: tuple[str, ...] = Field(alias="pullSecrets", default=())
+
+    def idle(self) -> Idle:
+        return Idle(self.image, pull_secrets=self.pull_secrets, pull_policy=self.pull_policy)
 
 
 class CanaryVolume(Strict):

@@ -142,13 +142,14 @@ def _placement(namespace: str, claim: str, pods: Iterable[Object]) -> dict[str, 
 
     To tolerate every taint instead would lead readers to nodes that are down.
     """
-    users = [one for one in pods if namespace_of(one) == namespace and claim in _claims(one)]
+    users = [one for one in pods if namespace_of(one) == namespace and claim in claims_of(one)]
     users.sort(key=lambda one: (not can_be_held(one), name(one)))
     spec = (users[0].get("spec") or {}) if users else {}
     return {key: spec[key] for key in _PLACEMENT if spec.get(key)}
 
 
-def _claims(pod: Object) -> set[str]:
+def claims_of(pod: Object) -> set[str]:
+    """The names of the claims that a pod mounts."""
     found = set()
     for one in (pod.get("spec") or {}).get("volumes") or ():
         if one.get("persistentVolumeClaim"):

@@ -19,6 +19,7 @@ from drills.volumes.reader_pod import ReaderPod, manifest, pod_name
 from drills.volumes.reading import ReadError, Reading
 from drills.volumes.sources import Source
 from drills.volumes.unread import Unread
+from kube import places
 from kube.client import Client, Clock
 from kube.errors import RETRIED, Cause, ClusterError
 from kube.pods.channels import Dial
@@ -36,6 +37,8 @@ LOG_LINES = 3
 Say = Callable[[str], None]
 Place = tuple[str, str]
 """Namespace and name of a pod."""
+Shape = Callable[[Run, ReaderPod, Idle], dict[str, Any]]
+"""What a reader pod looks like."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,9 @@ class Readers:
     """The readers of one run.
 
     `idle`: image, command and pull secrets of reader pods, as of held ones. `folder`: a temporary
-    folder of the caller's, which holds the digest trees. `xattrs`: read extended attributes too.
+    folder of the caller's, which holds the digest trees. `xattrs`: read extended attributes too;
+    `times`: when each entry last changed. `make_seconds`: how long a refusal that may pass is
+    waited out.
     """
 
     run: Run
@@ -62,6 +67,9 @@ class Readers:
     folder: Path
     say: Say
     xattrs: bool = False
+    times: bool = False
+    shape: Shape = manifest
+    make_seconds: float = MAKE_SECONDS
     _made: set[Place] = field(default_factory=set)
     _unmade: dict[Place, ClusterError] = field(default_factory=dict)
     _spools: int = 0
@@ -79,7 +87,7 @@ class Readers:
         """Why the pod was not made; None if it was."""
         create = partial(self._create, pod)
         try:
-            until(create, self.edges.clock, MAKE_SECONDS, interval=1.0, passing=_NOT_YET)
+            until(create, self.edges.clock, self.make_seconds, interval=1.0, passing=_NOT_YET)
         except TimeoutPassedError as error:
             return error.last
         except ClusterError as error:
@@ -87,7 +95,7 @@ class Readers:
         return None
 
     def _create(self, pod: ReaderPod) -> bool:
-        content = manifest(self.run, pod, self.idle)
+        content = self.shape(self.run, pod, self.idle)
         place = (pod.namespace, content["metadata"]["name"])
         path = _path(place)
         # Before it is sent: when the answer is lost, the pod may be there all the same.
@@ -116,7 +124,7 @@ class Readers:
         self, source: Source, *, ready_seconds: float, read_seconds: float
     ) -> Reading | Unread:
         """One volume, out of a pod that is waited for; tried a second time if that may help."""
-        found = self._wait(source, ready_seconds) or self._read(source, read_seconds)
+        found = self.ready(source, seconds=ready_seconds) or self._read(source, read_seconds)
         if isinstance(found, Unread):
             self.say(found.sentence)
         else:
@@ -127,7 +135,7 @@ class Readers:
             )
         return found
 
-    def _wait(self, source: Source, seconds: float) -> Unread | None:
+    def ready(self, source: Source, *, seconds: float) -> Unread | None:
         """None once the source's pod is ready, and is the drill's own."""
         unmade = self._unmade.get((source.namespace, source.pod))
         if unmade is not None:
@@ -177,18 +185,14 @@ class Readers:
         edges = self.edges
         try:
             return reading.read(
-                edges.dial, source, spool, seconds=seconds, xattrs=self.xattrs, clock=edges.clock
-            )
+                edges.dial, source, spool, seconds=seconds, xattrs=self.xattrs, clock=edges.clock,
+                times=self.times,
+            )  # fmt: skip
         except ReadError as error:
             return error
 
     def _get(self, path: str) -> Mapping[str, Any] | None:
-        try:
-            return self.edges.client.get(path)
-        except ClusterError as error:
-            if error.cause is Cause.MISSING:
-                return None
-            raise
+        return places.at(self.edges.client, path)
 
 
 def _refused(source: Source, error: ClusterError) -> Unread:

@@ -65,24 +65,27 @@ class Reading:
         """The tree anew, as often as it is asked for. Raises TreeError, OSError."""
         return Tree(_lines(self.spool))
 
-    def forget(self) -> None:
-        """Removes the file; there is no tree after that."""
-        self.spool.unlink(missing_ok=True)
 
-
-def command(source: Source, *, xattrs: bool = False) -> list[str]:
+def command(source: Source, *, xattrs: bool = False, times: bool = False) -> list[str]:
     """What is run in the pod; it needs python3 of 3.9 or later."""
     packed = zlib.compress(Path(tree_reader.__file__).read_bytes(), 9)
     script = base64.urlsafe_b64encode(packed).decode()
-    options = ["--xattrs"] if xattrs else []
+    options = [*(["--xattrs"] if xattrs else []), *(["--times"] if times else [])]
     return ["python3", "-I", "-c", _UNPACKED, script, *options, f"{source.name}={source.root}"]
 
 
 def read(
-    dial: Dial, source: Source, spool: Path, *, seconds: float, xattrs: bool, clock: Clock
+    dial: Dial,
+    source: Source,
+    spool: Path,
+    *,
+    seconds: float,
+    xattrs: bool,
+    clock: Clock,
+    times: bool = False,
 ) -> Reading:
     """Reads one volume into the file `spool`, which is written anew. Raises ReadError."""
-    whole, mark = sealed(command(source, xattrs=xattrs))
+    whole, mark = sealed(command(source, xattrs=xattrs, times=times))
     where = Container(source.namespace, source.pod, source.container)
     try:
         with (

@@ -1,20 +1,22 @@
 """One whole run of the drill of layer `volumes`, and all its controls."""
 
-import tempfile
 from functools import partial
 from pathlib import Path
 
 from drills.backup import course
+from drills.backup.controls import silent
+from drills.backup.kept_files import KeptFiles
 from drills.backup.payload import READER
 from drills.canary.testimony import BucketTestimony
 from drills.controls import Planted, Score, check_name
 from drills.evidence import earlier_receipts
 from drills.frame import Clock, Progress, Record
 from drills.payload import parse
-from drills.run import Kept, Ready, ReadyControls, run_drill
-from drills.sandbox.hold import Idle
+from drills.run import Kept, Ready, ReadyControls, open_and_run
+from drills.scratch import fresh
 from drills.usable.edges import Edges as CheckEdges
 from drills.volumes import controls
+from drills.volumes.digest_index import KeptDigests
 from drills.volumes.drill import Edges, VolumesDrill
 from drills.volumes.payload import VolumesPayload
 from drills.volumes.readers import Edges as ReaderEdges
@@ -40,15 +42,17 @@ def ready_controls(text: str) -> ReadyControls:
 
 def run_volumes(payload: VolumesPayload, clock: Clock, progress: Progress, directory: Path) -> Kept:
     """Runs the drill and one control, and keeps the receipt."""
-    drill = opened(payload, clock, progress, directory)
 
-    def control(_record: Record) -> Planted | None:
+    def control(drill: VolumesDrill, _record: Record) -> Planted | None:
         return controls.choose(
-            payload.control, drill, lambda other: opened(other, clock, _silent, directory),
+            payload.control, drill, lambda other: opened(other, clock, silent, directory),
             earlier=earlier_receipts(directory, payload.layer), today=clock.now().date(),
         )  # fmt: skip
 
-    return run_drill(drill, payload, clock, progress, directory=directory, control=control)
+    return open_and_run(
+        lambda: opened(payload, clock, progress, directory), payload, clock, progress,
+        directory=directory, control=control,
+    )  # fmt: skip
 
 
 def run_controls(payload: VolumesPayload, clock: Clock, progress: Progress) -> Score:
@@ -57,27 +61,28 @@ def run_controls(payload: VolumesPayload, clock: Clock, progress: Progress) -> S
     Raises ClusterError, StoreError.
     """
     nowhere = Path("/nonexistent")  # no receipts: each control takes the same restore point
-    return controls.run_all(payload, lambda other: opened(other, clock, _silent, nowhere), progress)
 
+    def make(other: VolumesPayload) -> VolumesDrill:
+        return opened(other, clock, silent, nowhere)
 
-def _silent(_line: str) -> None:
-    """Phases of a control are not told one by one."""
+    return controls.run_all(payload, make, progress, clock)
 
 
 def opened(
     payload: VolumesPayload, clock: Clock, progress: Progress, directory: Path
 ) -> VolumesDrill:
-    """The drill with its edges open."""
+    """The drill with its edges open. Raises ClusterError."""
     way = course.opened(payload, clock, progress, directory)
     client, writer, waits = way.velero.client, way.velero.writer, KubeClock()
     dial = open_dial(payload.cluster.parsed())
-    reader = payload.reader
-    folder = tempfile.TemporaryDirectory(prefix="backstop-drill-")
+    # Trees of a run that was killed name the files of its volumes.
+    scratch = fresh()
+    folder = scratch.folder()
     readers = Readers(
         way.run,
         ReaderEdges(client, writer, dial, waits),
-        Idle(reader.image, pull_secrets=reader.pull_secrets, pull_policy=reader.pull_policy),
-        Path(folder.name),
+        payload.reader.idle(),
+        folder,
         progress,
     )
     canary = payload.canary
@@ -86,4 +91,5 @@ def opened(
         payload.site,
     )  # fmt: skip
     checks = CheckEdges(client, writer, dial, waits, clock, progress)
-    return VolumesDrill(way, Edges(readers, checks, testimony, folder.cleanup))
+    digests = KeptDigests(KeptFiles(way.truths), payload.cluster.uid, folder)
+    return VolumesDrill(way, Edges(readers, checks, testimony, scratch.remove, digests))

@@ -11,6 +11,7 @@ entry in the order of the raw bytes of the paths, and a trailer. The format:
              device     device ("b 8:1")
              listing    only where a directory's content could not be read: path ends with "/"
              link       first path of the same inode, on every later one
+             changedAt  with --times: when content, attributes or names last changed, ns since 1970
              xattrs, xattrDigest   with --xattrs, where there are any
              error      vanished, changed, or the name of an errno; then there is no digest
              skipped    mount (of another file system) or unreadable (lost+found)
@@ -212,9 +213,10 @@ class Folders:
 class Describer:
     """Turns places into records: looks, reads, hashes."""
 
-    def __init__(self, folders: Folders, xattrs: bool) -> None:
+    def __init__(self, folders: Folders, xattrs: bool, times: bool = False) -> None:
         self._folders = folders
         self._xattrs = xattrs
+        self._times = times
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self._known: dict[int, tuple[Any, str]] = {}
 
@@ -252,7 +254,7 @@ class Describer:
             found = os.stat(name, dir_fd=at, follow_symlinks=False)
         except (OSError, MountError, ChangedError) as error:
             return {**record, "type": "unknown", "error": word(error)}, None
-        record.update(attributes(found))
+        record.update(attributes(found, self._times))
         try:
             if kind_of(found) != kind:
                 raise ChangedError
@@ -272,12 +274,13 @@ class Describer:
             descriptor = open_quietly(name, at)
         except PermissionError as error:
             found = os.stat(name, dir_fd=at, follow_symlinks=False)
-            return {**record, **attributes(found), "error": word(error)}, found
+            told = attributes(found, self._times)
+            return {**record, **told, "error": word(error)}, found
         try:
             found = os.fstat(descriptor)
             if kind_of(found) != FILE:
                 raise ChangedError
-            record.update(attributes(found))
+            record.update(attributes(found, self._times))
             if found.st_dev != self._folders.device:
                 record["skipped"] = "mount"
                 return record, found
@@ -315,7 +318,7 @@ def kind_of(found: os.stat_result) -> str:
     return DIRECTORY if stat.S_ISDIR(found.st_mode) else OTHER
 
 
-def attributes(found: os.stat_result) -> Record:
+def attributes(found: os.stat_result, times: bool = False) -> Record:
     """What the system says of an entry, as the output names it."""
     mode = found.st_mode
     record = {
@@ -330,6 +333,8 @@ def attributes(found: os.stat_result) -> Record:
     elif record["type"] == "device":
         letter = "b" if stat.S_ISBLK(mode) else "c"
         record["device"] = f"{letter} {os.major(found.st_rdev)}:{os.minor(found.st_rdev)}"
+    if times:
+        record["changedAt"] = found.st_ctime_ns
     return record
 
 
@@ -482,13 +487,13 @@ def chunks(folders: Folders, pace: Pace) -> Iterator[tuple[list[Item], int]]:
 class Worker:
     """A process that describes chunks, one after the other."""
 
-    def __init__(self, root: int, xattrs: bool, others: list[Worker]) -> None:
+    def __init__(self, root: int, xattrs: bool, times: bool, others: list[Worker]) -> None:
         context = multiprocessing.get_context("fork")
         self._pipe, far_end = context.Pipe()
         # A process that kept a near end open would never see that this one is gone.
         near_ends = [self._pipe, *(other._pipe for other in others)]
         self._process = context.Process(
-            target=serve, args=(far_end, near_ends, root, xattrs), daemon=True
+            target=serve, args=(far_end, near_ends, root, xattrs, times), daemon=True
         )
         # One that comes meanwhile waits: this process must know its worker first, and a worker that
         # has changed its own answer to it just then would lose it, and never end.
@@ -520,14 +525,14 @@ class Worker:
         self._process.join()
 
 
-def serve(pipe: Pipe, near_ends: list[Pipe], root: int, xattrs: bool) -> None:
+def serve(pipe: Pipe, near_ends: list[Pipe], root: int, xattrs: bool, times: bool) -> None:
     """What a worker's process does until the pipe closes."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     for near_end in near_ends:
         near_end.close()
-    describer = Describer(Folders(root), xattrs)
+    describer = Describer(Folders(root), xattrs, times)
     while True:
         try:
             pipe.send(describer.chunk(pipe.recv()))
@@ -535,10 +540,11 @@ def serve(pipe: Pipe, near_ends: list[Pipe], root: int, xattrs: bool) -> None:
             return
 
 
-def results(root: int, workers: int, xattrs: bool) -> Iterator[Result]:
+def results(root: int, workers: int, xattrs: bool, times: bool) -> Iterator[Result]:
     """The chunks' results in the walk's order. Raises WorkerError."""
     pace = Pace()
-    describer = Describer(Folders(root), xattrs)
+    walked, described = Folders(root), Folders(root)
+    describer = Describer(described, xattrs, times)
     crew: list[Worker] = []
     under_way: collections.deque[Callable[[], Result]] = collections.deque()
 
@@ -549,8 +555,8 @@ def results(root: int, workers: int, xattrs: bool) -> Iterator[Result]:
 
     try:
         while len(crew) < workers > 1:
-            crew.append(Worker(root, xattrs, crew))
-        for number, (chunk, names) in enumerate(chunks(Folders(root), pace)):
+            crew.append(Worker(root, xattrs, times, crew))
+        for number, (chunk, names) in enumerate(chunks(walked, pace)):
             if not crew or names > 2 * CHUNK_NAME_BYTES:
                 under_way.append(functools.partial(describer.chunk, chunk))
             else:
@@ -562,6 +568,8 @@ def results(root: int, workers: int, xattrs: bool) -> Iterator[Result]:
         while under_way:
             yield next_result()
     finally:
+        walked.close()
+        described.close()
         for worker in crew:
             worker.end()
 
@@ -594,7 +602,9 @@ class Writer:
         return self._digest.hexdigest()
 
 
-def read_volume(volume: str, root: bytes, workers: int, xattrs: bool, stream: BinaryIO) -> None:
+def read_volume(
+    volume: str, root: bytes, workers: int, xattrs: bool, stream: BinaryIO, *, times: bool = False
+) -> None:
     """Header, entries and trailer of one volume. Raises RootError, WorkerError, OSError."""
     began = time.monotonic()
     try:
@@ -604,13 +614,13 @@ def read_volume(volume: str, root: bytes, workers: int, xattrs: bool, stream: Bi
     try:
         stream.write(encoded(header(volume, root, xattrs)))
         stream.flush()
-        own: Record = {"path": "", **attributes(os.fstat(descriptor))}
+        own: Record = {"path": "", **attributes(os.fstat(descriptor), times)}
         if xattrs:
             own.update(extended(descriptor))
         writer, tally = Writer(stream), Tally()
         writer.write([encoded(own)])
         tally.add(own)
-        for parts, sums in results(descriptor, workers, xattrs):
+        for parts, sums in results(descriptor, workers, xattrs, times):
             writer.write(parts)
             tally.merge(sums)
     finally:
@@ -650,6 +660,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tree_reader", description="Digest trees of volumes.")
     parser.add_argument("roots", nargs="+", metavar="[NAME=]ROOT", help="a mounted volume")
     parser.add_argument("--xattrs", action="store_true", help="extended attributes too")
+    parser.add_argument("--times", action="store_true", help="when each entry last changed too")
     parser.add_argument(
         "--workers",
         type=int,
@@ -679,7 +690,7 @@ def main(given: list[str]) -> int:
     for argument in asked.roots:
         volume, root = volume_and_root(argument)
         try:
-            read_volume(volume, root, asked.workers, asked.xattrs, stream)
+            read_volume(volume, root, asked.workers, asked.xattrs, stream, times=asked.times)
         except RootError as error:
             complain(f"{argument} cannot be read ({error}); give a mounted volume")
             return 2

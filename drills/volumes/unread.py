@@ -78,7 +78,10 @@ def not_ready(source: Source, error: NotReadyError, claim: Object | None, *, ask
 def _of_claim(source: Source, claim: Object | None) -> tuple[Reason, str] | None:
     called = f"claim {source.namespace}/{source.claim}"
     if claim is None:
-        return Reason.VOLUME_LOST, f"{called} does not exist; look at what Velero says of it"
+        return (
+            Reason.VOLUME_LOST,
+            f"{called} does not exist; look whether the restore made it, and who removed it",
+        )
     phase = str((claim.get("status") or {}).get("phase") or "Pending")
     if phase == _LOST:
         return Reason.VOLUME_LOST, f"the volume of {called} is gone; look at its PersistentVolume"

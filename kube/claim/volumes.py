@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kube import places
 from kube.claim.binding import Object
 from kube.client import connect
-from kube.errors import Cause, ClusterError
 from kube.kubeconfig import Kubeconfig
 from kube.writer import open_writer
 
@@ -20,12 +20,7 @@ class ClusterVolumes:
         self._writer = open_writer(kubeconfig)
 
     def _found(self, path: str) -> Object | None:
-        try:
-            return self._client.get(path)
-        except ClusterError as error:
-            if error.cause is Cause.MISSING:
-                return None
-            raise
+        return places.at(self._client, path)
 
     def volume(self, name: str) -> Object | None:
         return self._found(f"{_VOLUMES}/{name}")

@@ -33,7 +33,7 @@ class VolumeRestore:
     the namespace it was backed up from. `message`: whole, for its end says most (volume_faults.py).
     `bytes_done`, `bytes_total`: None before Velero knows.
     `seconds`: from its start to its end on Velero's clock, in whole seconds; None if it has not
-    ended.
+    ended. `version`: the API server's, another one after each change.
     """
 
     name: str
@@ -48,6 +48,7 @@ class VolumeRestore:
     bytes_done: int | None
     bytes_total: int | None
     seconds: float | None
+    version: str = ""
 
     @property
     def ended(self) -> bool:
@@ -87,6 +88,7 @@ def _volume(method: Method, found: Object) -> VolumeRestore:
         bytes_done=_count(progress.get("bytesDone")),
         bytes_total=_count(progress.get("totalBytes")),
         seconds=_lasted(held),
+        version=str((found.get("metadata") or {}).get("resourceVersion") or ""),
     )
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from lab import machine, ssh
-from lab.cluster import layout, probe
+from lab.cluster import layout, longhorn, probe
 from lab.cluster.layout import PKI
 from lab.instance import Instance
 from lab.network import NETNS
@@ -59,6 +59,8 @@ def _request(lab: Instance) -> probe.Request:
         node=layout.NODE.name,
         dns=layout.DNS_SERVICE,
         domain=layout.DOMAIN,
+        longhorn_namespace=longhorn.NAMESPACE,
+        longhorn=longhorn.NAME,
         plain={
             "etcd": layout.ETCD_HEALTH,
             "proxy": layout.PROXY_HEALTH,

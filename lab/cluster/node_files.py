@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from lab.cluster import layout, units
+from lab.cluster import layout, longhorn, units
 from lab.cluster.layout import KUBERNETES, PKI
 
 PREPARE_NODE = """\
@@ -86,7 +86,12 @@ if ! kubectl get --namespace kube-system deployment/coredns >/dev/null 2>&1; the
     step upload-config kubeadm
     step addon coredns
 fi
-kubectl apply --server-side --force-conflicts --filename {layout.OBJECTS} >/dev/null
+put() {{ kubectl apply --server-side --force-conflicts "$@" >/dev/null; }}
+put --filename {layout.OBJECTS}
+# Where somebody has the real one, there is no need for a stand-in.
+if ! kubectl get --namespace {longhorn.NAMESPACE} daemonset/{longhorn.NAME} >/dev/null 2>&1; then
+    put --filename {layout.LONGHORN_KINDS} --filename {layout.LONGHORN}
+fi
 tries=0
 until kubectl get node {layout.NODE.name} >/dev/null 2>&1; do
     tries=$((tries + 1))

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from lab import durable, pins
-from lab.cluster import layout, node_files, objects, units
+from lab.cluster import layout, longhorn, node_files, objects, units
 from lab.cluster.layout import KUBERNETES
 from lab.images import store
 from lab.images.store import Image
@@ -31,6 +31,9 @@ def write(lab: Instance, found: dict[str, Path], images: list[Image]) -> bool:
     changed = False
     for path, text in _texts(lab, images).items():
         changed |= _put(layout.outside(lab, path), text)
+    # Applied by the finish alone, so the node runs on with others.
+    _put(layout.outside(lab, layout.LONGHORN), longhorn.text())
+    _put(layout.outside(lab, layout.LONGHORN_KINDS), longhorn.definitions())
     for unit in units.all_units(str(lab.address(layout.NODE))):
         changed |= _enable(layout.outside(lab, "/etc/systemd/system"), unit)
     for path in objects.local_volume_folders():

@@ -32,6 +32,8 @@ class Request:
     node: str
     dns: str
     domain: str
+    longhorn_namespace: str
+    longhorn: str
     plain: dict[str, int]
 
 
@@ -64,6 +66,7 @@ def _parts(request: Request) -> dict[str, Callable[[], str]]:
         "csi-driver": plain(f"{here['csi-driver']}/healthz"),
         "provisioner": plain(f"{here['provisioner']}/metrics"),
         "snapshotter": lambda: _snapshotter(request, f"{here['snapshotter']}/metrics"),
+        "longhorn": lambda: _longhorn(request),
     }
 
 
@@ -123,6 +126,20 @@ def _snapshotter(request: Request, url: str) -> str:
             return NO_CRDS
         raise
     return _page(url)
+
+
+def _longhorn(request: Request) -> str:
+    """The stand-in, or the real one in its place, which is a DaemonSet."""
+    for kind, ready in (("deployments", "readyReplicas"), ("daemonsets", "numberReady")):
+        within = f"/apis/apps/v1/namespaces/{request.longhorn_namespace}/{kind}"
+        try:
+            found = _object(request, f"{within}/{request.longhorn}")
+        except urllib.error.HTTPError as error:
+            if error.code == 404:  # noqa: PLR2004
+                continue
+            raise
+        return OK if found.get("status", {}).get(ready) else "its manager is not ready"
+    return "not there"
 
 
 def _dns(request: Request) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lab import pins
-from lab.images import python
+from lab.images import longhorn, python
 from lab.images.archive import Content, Entry
 
 # The user of the official Velero image, and the one of its plugin's.
@@ -48,6 +48,7 @@ def contents(found: Tools, base: Path) -> list[Content]:
         _pause,
         _coredns,
         _snapshot_controller,
+        _longhorn,
         _demo,
         _velero,
         _velero_plugin,
@@ -67,6 +68,7 @@ def names() -> dict[str, str]:
             f"registry.k8s.io/sig-storage/snapshot-controller:v{at['snapshot-controller']}"
         ),
         "demo": "docker.io/lab/demo:1",
+        "longhorn": longhorn.NAME,
         "velero": f"docker.io/velero/velero:v{at['velero']}",
         "velero-plugin-for-aws": (
             f"docker.io/velero/velero-plugin-for-aws:v{at['velero-plugin-for-aws']}"
@@ -145,6 +147,15 @@ def _python(_found: Tools, base: Path) -> Content:
     # The official image's command, and its language: without one names are ASCII to Python.
     config = {"Cmd": ["python3"], "Env": [PATH, "LANG=C.UTF-8"]}
     return Content(names()["python"], entries, config, TEMPORARY)
+
+
+def _longhorn(_found: Tools, base: Path) -> Content:
+    own = longhorn.entries(base)
+    # Where there is the real program of a name, busybox's is not it.
+    others = [one for one in _busybox(base) if one.path not in {entry.path for entry in own}]
+    entries = [*own, *others, *_authorities(base), *_accounts()]
+    config = {"Cmd": ["python3"], "Env": [PATH, "LANG=C.UTF-8"]}
+    return Content(names()["longhorn"], entries, config, TEMPORARY)
 
 
 def _busybox(base: Path) -> list[Entry]:

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
@@ -10,6 +12,9 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
+
+// fromBackup is the parameter of a class that names the backup which its volumes are restored from.
+const fromBackup = "fromBackup"
 
 type controller struct {
 	csi.UnimplementedControllerServer
@@ -43,19 +48,38 @@ func (c controller) CreateVolume(_ context.Context, r *csi.CreateVolumeRequest) 
 	if err != nil {
 		return nil, err
 	}
-	bytes := r.GetCapacityRange().GetRequiredBytes()
-	found, err := c.store.make(volumes, r.Name, from, about{Bytes: bytes, Source: source, Made: time.Now()})
+	wanted := about{Bytes: r.GetCapacityRange().GetRequiredBytes(), Source: source, Made: time.Now()}
+	// As with Longhorn, what the claim starts as a copy of comes before what its class says.
+	if source == "" && r.Parameters[fromBackup] != "" {
+		if wanted.FromBackup, err = backup(r.Parameters[fromBackup]); err != nil {
+			return nil, err
+		}
+		// The moment is part of it, so that nothing that was meant for another volume of the
+		// same name, one that is gone, is ever taken for its content.
+		wanted.Awaits = fmt.Sprintf("%s-%d", r.Name, wanted.Made.UnixNano())
+	}
+	found, err := c.store.make(volumes, r.Name, from, wanted)
 	if err != nil {
 		return nil, said(err)
 	}
-	if found.Bytes != bytes || found.Source != source {
+	if found.Bytes != wanted.Bytes || found.Source != source || found.FromBackup != wanted.FromBackup {
 		return nil, status.Errorf(codes.AlreadyExists, "volume %s is there with another size or source", r.Name)
 	}
 	return &csi.CreateVolumeResponse{Volume: &csi.Volume{
 		VolumeId:      r.Name,
 		CapacityBytes: found.Bytes,
+		VolumeContext: r.Parameters,
 		ContentSource: r.VolumeContentSource,
 	}}, nil
+}
+
+// backup is the URL of a backup, if it is one. Whether there is such a backup, Longhorn knows.
+func backup(text string) (string, error) {
+	parsed, err := url.Parse(text)
+	if err == nil && names.MatchString(parsed.Query().Get("backup")) && names.MatchString(parsed.Query().Get("volume")) {
+		return text, nil
+	}
+	return "", status.Errorf(codes.Internal, "cannot get backup and volume name from backup URL %s", text)
 }
 
 // content is the folder that a new volume starts as a copy of, and the name of what that is.
@@ -69,8 +93,12 @@ func (c controller) content(source *csi.VolumeContentSource) (string, string, er
 	default:
 		return "", "", nil
 	}
-	if _, err := c.store.find(kind, name); err != nil {
+	found, err := c.store.find(kind, name)
+	if err != nil {
 		return "", "", said(err)
+	}
+	if err := c.store.settle(name, found); err != nil {
+		return "", "", unready(name, err)
 	}
 	return c.store.data(kind, name), kind + "/" + name, nil
 }
@@ -91,6 +119,9 @@ func (c controller) CreateSnapshot(_ context.Context, r *csi.CreateSnapshotReque
 	volume, err := c.store.find(volumes, r.SourceVolumeId)
 	if err != nil {
 		return nil, said(err)
+	}
+	if err := c.store.settle(r.SourceVolumeId, volume); err != nil {
+		return nil, unready(r.SourceVolumeId, err)
 	}
 	from := c.store.data(volumes, r.SourceVolumeId)
 	wanted := about{Bytes: volume.Bytes, Source: r.SourceVolumeId, Made: time.Now()}
@@ -139,6 +170,14 @@ func snapshotOf(name string, found about) *csi.Snapshot {
 		CreationTime:   timestamppb.New(found.Made),
 		ReadyToUse:     true,
 	}
+}
+
+// unready says that a volume has no content yet, with the code and in the words of Longhorn's driver.
+func unready(name string, err error) error {
+	if errors.Is(err, errAwaits) || errors.Is(err, errFault) {
+		return status.Errorf(codes.Aborted, "volume %s is not ready for workloads: %v", name, err)
+	}
+	return said(err)
 }
 
 // said gives an error the code that the callers tell apart.

@@ -13,13 +13,16 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
 	"google.golang.org/grpc"
 	registration "k8s.io/kubelet/pkg/apis/pluginregistration/v1"
 )
 
-const version = "0.1.1"
+const version = "0.1.2"
+
+const settleEvery = time.Second
 
 type settings struct {
 	driver, node, data, kubelet, health string
@@ -67,8 +70,24 @@ func serve(s settings) error {
 			registration.RegisterRegistrationServer(g, registrar{driver: s.driver, socket: socket, known: known})
 		})
 	}()
+	go settling(store)
 	go func() { failed <- http.ListenAndServe(s.health, healthOf(store, known)) }()
 	return <-failed
+}
+
+// settling takes over what is restored, also for volumes that nobody mounts.
+func settling(s *store) {
+	last := ""
+	for ; ; time.Sleep(settleEvery) {
+		said := ""
+		if err := s.settleAll(); err != nil {
+			said = err.Error()
+		}
+		if said != last && said != "" {
+			log.Printf("what was restored could not be taken over: %s", said)
+		}
+		last = said
+	}
 }
 
 func onSocket(path string, register func(*grpc.Server)) error {

@@ -25,8 +25,12 @@ func (node) NodeGetCapabilities(context.Context, *csi.NodeGetCapabilitiesRequest
 }
 
 func (n node) NodePublishVolume(_ context.Context, r *csi.NodePublishVolumeRequest) (*csi.NodePublishVolumeResponse, error) {
-	if _, err := n.store.find(volumes, r.VolumeId); err != nil {
+	found, err := n.store.find(volumes, r.VolumeId)
+	if err != nil {
 		return nil, said(err)
+	}
+	if err := n.store.settle(r.VolumeId, found); err != nil {
+		return nil, unready(r.VolumeId, err)
 	}
 	if err := os.MkdirAll(r.TargetPath, 0o750); err != nil {
 		return nil, said(err)

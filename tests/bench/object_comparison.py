@@ -19,8 +19,9 @@ from drills.objects.against_copy import CopyComparison, CopyIndex
 from drills.objects.against_truth import TruthComparison
 from drills.objects.keys import ObjectKey
 from drills.objects.normal_form import Restoration
-from drills.objects.scope import Membership, scope_of
+from drills.objects.scope import Membership
 from drills.objects.truth import Head, new_salt, record
+from drills.velero_filters import scope_of
 from tests.drills.objects import archives, samples
 
 NAMESPACES = 20

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from components.object_store.access import ClientAccess, client_accesses, policy_text, statements
+from components.object_store.access import (
+    ClientAccess,
+    Folder,
+    client_accesses,
+    policy_text,
+    statements,
+)
 from components.object_store.buckets import declared_buckets
 from s3.ownership import policy_owner
 from tests.support.recorder import settings_with
@@ -76,6 +82,42 @@ def test_the_drill_reads_everything_and_writes_nothing() -> None:
         "drill", "Allow"
     )
     assert not [action for action in actions("drill", "Allow") if ":Put" in action]
+
+
+def granted_to_the_drill(*folders: Folder) -> set[tuple[str, str, str]]:
+    """Effect, action and resource, those of a prefix with it behind the resource."""
+    return {
+        (statement["Effect"], action, resource + json.dumps(statement.get("Condition", "")))
+        for statement in statements(access("drill"), BUCKETS, folders)
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+    }
+
+
+@pytest.mark.parametrize("prefix", ["longhorn/", ""])
+def test_of_another_bucket_the_drill_gets_one_folder_and_no_more(prefix: str) -> None:
+    more = granted_to_the_drill(Folder("second", prefix)) - granted_to_the_drill()
+    condition = json.dumps({"StringLike": {"s3:prefix": [f"{prefix}*"]}} if prefix else "")
+    assert {one for one in more if one[0] == "Allow"} == {
+        ("Allow", "s3:ListBucket", f"arn:aws:s3:::second{condition}"),
+        ("Allow", "s3:GetObject", f'arn:aws:s3:::second/{prefix}*""'),
+    }
+    denied = {action for effect, action, _ in granted_to_the_drill() if effect == "Deny"}
+    for end in ("", "/*"):
+        assert {("Deny", action, f'arn:aws:s3:::second{end}""') for action in denied} < more
+    assert granted_to_the_drill() < granted_to_the_drill(Folder("second", prefix))
+
+
+def test_a_folder_of_a_bucket_that_the_drill_reads_needs_no_right_of_its_own() -> None:
+    folders = (Folder(BUCKETS[0], "x/"),)
+    drill = access("drill")
+    assert policy_text("dev", drill, BUCKETS, folders) == policy_text("dev", drill, BUCKETS)
+    two = (Folder("second", "b/"), Folder("second", "a/"))
+    text = policy_text("dev", drill, BUCKETS, two)
+    assert text == policy_text("dev", drill, BUCKETS, tuple(reversed(two)))
+    velero = access("velero")
+    elsewhere = (Folder("second", ""),)
+    assert policy_text("dev", velero, BUCKETS, elsewhere) == policy_text("dev", velero, BUCKETS)
 
 
 def test_evidence_appends_and_cannot_read() -> None:

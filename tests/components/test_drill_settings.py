@@ -16,7 +16,7 @@ from components.settings.drills import (
     volumes_of,
 )
 from components.settings.velero import Velero
-from drills.points import parse_choice
+from drills.point_choice import parse_choice
 from tests.support.recorder import RAW
 
 SECRET = frozenset({"sshPrivateKey", "escrowPassphrase", "kubeconfig"})
@@ -152,6 +152,10 @@ def test_an_accepted_restore_point_is_passed_on_as_it_is() -> None:
         ({"volumes": {"exceptions": [{"namespace": "a"}]}}, "volumes.exceptions.0.why: is missing"),
         ({"volumes": {"exceptions": [{"namespace": "a", "why": " "}]}}, "volumes.exceptions.0.why"),
         ({"volumes": {"classes": {"fast": ""}}}, "volumes.classes.fast: "),
+        ({"volumes": {"digests": [{"namespace": "shop"}]}}, "volumes.digests.0.claim: is missing"),
+        ({"volumes": {"digests": [{"namespace": "a*", "claim": "b"}]}}, "volumes.digests.0.namesp"),
+        ({"volumes": {"digests": [{"namespace": "a", "claim": ""}]}}, "volumes.digests.0.claim: "),
+        ({"kubeObjects": {"digests": []}}, "kubeObjects.digests: is no key of this program"),
         ({"volumes": {"checks": [{"name": "a", "kind": "b"}]}}, "volumes.checks.0.namespace: is"),
         (
             {"volumes": {"checks": [{"name": "a", "kind": "b", "namespace": "c"}] * 2}},

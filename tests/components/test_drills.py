@@ -10,6 +10,7 @@ from components.cluster import SeenCluster
 from components.drills.drill import period_name
 from components.drills.velero_backups import backup_name
 from components.recorded import Recorded
+from drills.backup.order import BackupOrder
 from drills.kube_objects.payload import KubeObjectsPayload
 from drills.volumes.payload import VolumesPayload
 from kube.facts import ClusterFacts
@@ -122,6 +123,36 @@ def test_the_payload_of_objects_is_one_that_the_drill_reads(both: list[Registere
     }  # fmt: skip
 
 
+def test_a_backup_by_hand_is_told_which_volumes_are_read_around_it() -> None:
+    digests = [{"namespace": "shop", "claim": "data-*"}]
+    image = {"repository": "registry.lan/python", "pullPolicy": "Never"}
+    drills = {"readerImage": image, "volumes": {"digests": digests, "readSeconds": 60}}
+    payload = KubeObjectsPayload.model_validate(payload_of(site(drills), "kube-objects"))
+    assert payload.digests is not None
+    assert [one.model_dump() for one in payload.digests.claims] == digests
+    assert (payload.digests.read_seconds, payload.digests.reader.pull_policy) == (60, "Never")
+    assert payload.digests.reader.image.startswith("registry.lan/python:")
+    for other in (site(), site({"volumes": {"digests": digests, "enabled": False}})):
+        assert payload_of(other, "kube-objects")["digests"] is None
+
+
+def test_the_first_backup_is_made_again_for_the_digests_of_more_volumes() -> None:
+    def asked(*claims: str) -> Registered:
+        digests = [{"namespace": "shop", "claim": one} for one in claims]
+        return named(site({"volumes": {"digests": digests}}), "velero-first-backup")
+
+    none, one, two = asked(), asked("data-0"), asked("data-0", "data-*")
+    given = [each.inputs["triggers"] for each in (none, one, two)]
+    assert given[0] != given[1] != given[2]
+    assert none.inputs["triggers"] == named(site(), "velero-first-backup").inputs["triggers"]
+    order = BackupOrder.model_validate_json(two.inputs["stdin"]).digests
+    assert order is not None
+    assert [(each.namespace, each.claim) for each in order.claims] == [
+        ("shop", "data-0"), ("shop", "data-*"),
+    ]  # fmt: skip
+    assert BackupOrder.model_validate_json(none.inputs["stdin"]).digests is None
+
+
 def test_the_payload_of_volumes_adds_what_reads_them_and_what_is_held_against_them() -> None:
     exceptions = [{"namespace": "cache-*", "why": "it is made anew"}]
     checks = [{"name": "rows", "kind": "sql", "namespace": "shop", "minRows": 3}]
@@ -210,10 +241,11 @@ def test_a_run_inside_one_period_changes_no_input_of_a_drill() -> None:
         ({"snapshots": {"controller": "never", "classes": [{"type": "bak"}]}},
          {"kube-objects", "volumes"}),
         ({"drills": {"volumes": {"rtoSeconds": 900}}}, {"volumes"}),
+        ({"drills": {"volumes": {"digests": [{"namespace": "a", "claim": "b"}]}}}, {"volumes"}),
         ({"drills": {"volumes": {}, "readerImage": {"tag": "3.14"}}}, {"volumes"}),
         ({"drills": {"volumes": {}, "kubeObjects": {"namespaces": ["shop"]}}}, {"kube-objects"}),
     ],
-    ids=["velero", "chart", "snapshots", "volumes", "reader", "objects"],
+    ids=["velero", "chart", "snapshots", "volumes", "digests", "reader", "objects"],
 )  # fmt: skip
 def test_a_drill_runs_again_when_what_it_proves_has_changed(
     changes: dict[str, Any], again: set[str]

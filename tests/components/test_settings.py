@@ -226,7 +226,7 @@ def test_every_key_of_the_schema_is_a_key_of_the_loader_and_back() -> None:
     fields = {str(field.alias) for field in Settings.model_fields.values()}
     # The engine demands a value for every declared key without a default; these may be absent.
     absent = {str(field.alias) for field in Settings.model_fields.values() if field.default is None}
-    assert absent == {"canary", "cluster", "snapshots", "velero"}
+    assert absent == {"canary", "cluster", "longhorn", "snapshots", "velero"}
     assert declared | absent == fields | {"hostInventory", "sshPrivateKeyFile"}
     assert not declared & absent
 

@@ -2,21 +2,30 @@
 
 import datetime
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from drills.aside import REMOVAL_SECONDS, Aside, RefusedError
+from drills.aside import REMOVAL_SECONDS, UNSEEN_SECONDS, Aside
 from drills.frame import Clock as DrillClock
-from drills.sandbox import fence, safety
-from drills.sandbox.marks import Run, read
+from drills.sandbox import fence, leases, safety
+from drills.sandbox.found import Found
+from drills.sandbox.marks import Run
 from drills.sandbox.plan import Plan
-from kube.client import Client
+from drills.sandbox.safety import RefusedError
+from drills.sandbox.stillness import STILL_SECONDS
+from drills.verdict import Reason
+from kube.client import Client, Clock
+from kube.errors import Cause, ClusterError
 from kube.velero.api import Velero
+from kube.velero.restores import Outcome
 from kube.writer import Writer
+from tests.drills.volumes.drill_site import Cluster as Memory
+from tests.drills.volumes.drill_site import place_of
 from tests.kube.fakes import AT, Time, items, ok, status
 
 NOW = datetime.datetime(2026, 11, 21, 12, tzinfo=datetime.UTC)
@@ -119,65 +128,338 @@ def test_nothing_of_a_namespace_without_the_mark_is_touched(
     assert not cluster.deleted
 
 
+RESTORES = "/apis/velero.io/v1/namespaces/velero/restores"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/velero/leases"
+TRANSFERS = "/apis/velero.io/v1/namespaces/velero/podvolumerestores"
+MAPS = f"{NAMESPACES}/velero/configmaps"
+DEAD = replace(RUN, run_id="dead")
+LATE = replace(RUN, run_id="late")
+CONFIG_MAP = {"metadata": {"name": RUN.name(), "labels": RUN.labels()}}
+PLAN = cast("Plan", SimpleNamespace(mapping={"shop": SANDBOX}, pods={}, config_map=CONFIG_MAP))
+
+
 @dataclass
-class Leased:
-    """A cluster with nothing in it but, perhaps, the Lease of a drill."""
+class Restoring:
+    """What Velero does of a dead run's restore: writes its progress until `still_at`, and ends it.
 
-    held: dict[str, Any] | None = None
-    changes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    `transfer`: the phase of one of its volumes, which never changes; "" if it has none.
+    """
 
-    def aside(self, run: Run = RUN) -> Aside:
-        time = Time()
-        client = Client(lambda path, _q, _a: self.get(path), AT, clock=time.clock(), patience=0.0)
-        velero = Velero(client, Writer(self.change, AT, clock=time.clock()), "velero", time.clock())
-        return Aside(velero, run, DrillClock(lambda: 0.0, lambda: NOW), lambda _line: None)
-
-    def get(self, path: str) -> tuple[int, bytes]:
-        if path.endswith("/leases/backstop-drill-volumes"):
-            return ok(self.held) if self.held else status(404, "gone")
-        return items()
-
-    def change(
-        self, method: str, path: str, _query: Any, _headers: Any, body: bytes
-    ) -> tuple[int, bytes]:
-        content = json.loads(body)
-        if method == "POST" and path.endswith("/leases") and self.held is not None:
-            return status(409, "it is there", "AlreadyExists")
-        self.changes.append((f"{method} {path}", content))
-        return ok(content)
+    run: Run = DEAD
+    phase: str = "InProgress"
+    still_at: float = math.inf
+    ends_at: float = math.inf
+    transfer: str = ""
 
 
-NOTHING = SimpleNamespace(mapping={}, pods={}, config_map={"metadata": {"name": "rules"}})
+@dataclass
+class Site:
+    """A cluster in memory, in which this run has the Lease; `dead`: what others left there.
+
+    `away`: from when to when the API server is. `wall`: what people's clocks say.
+    """
+
+    dead: Sequence[Restoring] = (Restoring(ends_at=0),)
+    held: bool = True
+    away: tuple[float, float] = (math.inf, math.inf)
+    wall: Callable[[], datetime.datetime] = lambda: NOW
+    cluster: Memory = field(default_factory=Memory)
+    said: list[str] = field(default_factory=list)
+
+    def aside(self) -> Aside:
+        cluster = self.cluster
+        if self.held:
+            cluster.put(f"{LEASES}/backstop-drill-volumes", leases.content(RUN, "velero", NOW))
+        for one in self.dead:
+            called = one.run.name("shop")
+            cluster.put(f"{NAMESPACES}/{called}", fence.namespace(one.run, called))
+            cluster.put(f"{MAPS}/{one.run.name()}", {"metadata": {"labels": one.run.labels()}})
+            self._write(one, "InProgress")
+            if one.transfer:
+                labels = {"velero.io/restore-uid": f"uid-{one.run.name()}"}
+                cluster.put(f"{TRANSFERS}/{one.run.name()}-x", {
+                    "metadata": {"labels": labels}, "status": {"phase": one.transfer},
+                })  # fmt: skip
+        clock = DrillClock(lambda: cluster.time.now, self.wall)
+        velero = cluster.velero()
+        return Aside(replace(velero, clock=Clock(velero.clock.now, self._pass)), RUN, clock,
+                     self.said.append)  # fmt: skip
+
+    def _pass(self, seconds: float) -> None:
+        self.cluster.time.pass_by(seconds)
+        now = self.cluster.time.now
+        self.cluster.broken = TimeoutError() if self.away[0] <= now < self.away[1] else None
+        for one in self.dead:
+            if place_of(f"{RESTORES}/{one.run.name()}") in self.cluster.objects:
+                if now >= one.ends_at:
+                    self._write(one, "Completed")
+                elif now < one.still_at:
+                    self._write(one, one.phase)
+
+    def _write(self, one: Restoring, phase: str) -> None:
+        self.cluster.put(f"{RESTORES}/{one.run.name()}", {
+            "metadata": {"labels": one.run.labels()}, "status": {"phase": phase},
+        })  # fmt: skip
 
 
-def lease_of(run: Run) -> dict[str, Any]:
-    found = safety.lease(run, "velero")
-    return {**found, "metadata": {**found["metadata"], "resourceVersion": "7"}}
+RESTORE = {"apiVersion": "velero.io/v1", "kind": "Restore",
+           "metadata": {"name": RUN.name(), "namespace": "velero", "labels": RUN.labels()},
+           "spec": {}}  # fmt: skip
+ORDER = cast("Plan", SimpleNamespace(restore=RESTORE, config_map=CONFIG_MAP))
+OVERLOOKED = f"failed to get resource modifiers configmap velero/{RUN.name()}"
 
 
-def test_a_run_takes_the_lease_before_it_makes_anything() -> None:
-    cluster = Leased()
-    cluster.aside().prepare(cast("Plan", NOTHING))
-    first, content = cluster.changes[0]
-    assert first.endswith("/namespaces/velero/leases")
-    assert content["spec"]["holderIdentity"] == RUN.run_id
-    assert read(content) == RUN
+def answering(site: Site, sees_at: float, refusal: str = OVERLOOKED) -> Aside:
+    """This run's restores are refused until `sees_at`, and completed from then on."""
+    aside = site.aside()
+    sleep = aside.velero.clock.sleep
+    site.cluster.restore_status = {"phase": "FailedValidation", "validationErrors": [refusal]}
+
+    def answer(seconds: float) -> None:
+        sleep(seconds)
+        if site.cluster.time.now >= sees_at:
+            site.cluster.restore_status = {"phase": "Completed"}
+
+    aside.velero = replace(aside.velero, clock=Clock(aside.velero.clock.now, answer))
+    return aside
 
 
-def test_of_two_that_see_nobody_the_second_one_is_refused() -> None:
-    other = replace(RUN, run_id="ffffffffffff")
-    cluster = Leased(lease_of(other))
+def with_modifiers() -> Site:
+    site = Site([])
+    site.cluster.put(f"{MAPS}/{RUN.name()}", CONFIG_MAP)
+    return site
+
+
+def test_a_restore_whose_modifiers_velero_has_not_seen_yet_is_asked_for_again() -> None:
+    site, begun = with_modifiers(), list[float]()
+    aside = answering(site, sees_at=40)
+    found = aside.restore(ORDER, 600, lambda: begun.append(site.cluster.time.now))
+    assert found.outcome is Outcome.COMPLETED
+    assert 40 <= site.cluster.time.now < 60
+    assert len(begun) == 1, "what meets a restore meets it once"
+    assert "Velero has not seen the modifiers of this restore yet; asking again" in site.said
+
+
+@pytest.mark.parametrize(("seconds", "least"), [(600.0, UNSEEN_SECONDS), (30.0, 30.0)])
+def test_one_that_velero_never_sees_is_refused_in_the_end(seconds: float, least: float) -> None:
+    site = with_modifiers()
+    found = answering(site, sees_at=math.inf).restore(ORDER, seconds)
+    assert (found.outcome, found.message) == (Outcome.FAILED_VALIDATION, OVERLOOKED)
+    assert least <= site.cluster.time.now < least + 20
+
+
+@pytest.mark.parametrize(
+    ("site", "refusal"), [(Site([]), OVERLOOKED), (with_modifiers(), "no such backup")],
+    ids=["modifiers that are gone", "another reason"],
+)  # fmt: skip
+def test_what_velero_refuses_for_good_is_asked_for_once(site: Site, refusal: str) -> None:
+    found = answering(site, 5, refusal).restore(ORDER, 600)
+    assert (found.outcome, found.message) == (Outcome.FAILED_VALIDATION, refusal)
+    assert not [line for line in site.said if "again" in line]
+
+
+def test_what_a_dead_run_left_goes_before_anything_is_made() -> None:
+    site = Site([Restoring(ends_at=30)])
+    site.aside().make_room(60)
+    assert site.cluster.drilled() == ["backstop-drill-volumes"], "the run's own Lease"
+    assert 30 <= site.cluster.time.now < 40
+    assert site.said[0] == "waiting for the end of backstop-drill-dead, which a dead run began"
+    assert site.said[-1] == "what dead runs left is taken away: 3 objects removed"
+
+
+def test_beside_a_restore_that_does_not_end_nothing_is_made() -> None:
+    site = Site([Restoring(ends_at=1000)])
     with pytest.raises(RefusedError) as caught:
-        cluster.aside().prepare(cast("Plan", NOTHING))
-    assert "ffffffffffff" in str(caught.value)
-    assert cluster.changes == []
+        site.aside().make_room(60)
+    assert caught.value.refusal.cause is safety.Cause.RESTORING
+    assert caught.value.refusal.reason is Reason.TARGET_REFUSED
+    assert "works on backstop-drill-dead" in str(caught.value)
+    assert site.cluster.changes == []
 
 
-def test_the_lease_of_a_dead_run_is_taken_over_by_one_only() -> None:
-    dead = replace(RUN, run_id="ffffffffffff", made=NOW - HOUR, until=NOW - HOUR / 2)
-    cluster = Leased(lease_of(dead))
-    cluster.aside().prepare(cast("Plan", NOTHING))
-    first, content = cluster.changes[0]
-    assert first.startswith("PATCH ")
-    assert content["metadata"]["resourceVersion"] == "7"
-    assert (content["spec"]["holderIdentity"], read(content)) == (RUN.run_id, RUN)
+LOST = Restoring(still_at=0)
+
+
+def taken_after(site: Site, seconds: float = 900) -> float:
+    """When room was made, and nothing but the run's own Lease was left."""
+    site.aside().make_room(seconds)
+    assert site.cluster.drilled() == ["backstop-drill-volumes"]
+    return site.cluster.time.now
+
+
+def refused(site: Site, seconds: float = 900) -> str:
+    """Why no room was made; nothing is changed then."""
+    with pytest.raises(RefusedError) as caught:
+        site.aside().make_room(seconds)
+    assert caught.value.refusal.cause is safety.Cause.RESTORING
+    assert site.cluster.changes == []
+    assert site.cluster.time.now >= seconds - 2
+    return str(caught.value)
+
+
+def test_a_restore_that_velero_lost_is_given_up_and_swept() -> None:
+    site = Site([LOST])
+    assert STILL_SECONDS <= taken_after(site) < STILL_SECONDS + 10
+    assert site.said == [
+        "waiting for the end of backstop-drill-dead, which a dead run began",
+        "restore backstop-drill-dead stands still for 122 s in phase InProgress, without a "
+        "transfer under way; Velero has lost it, and it is taken away like one that has ended",
+        "what dead runs left is taken away: 3 objects removed",
+    ]
+
+
+def test_what_velero_makes_anew_of_a_restore_that_was_given_up_is_debris() -> None:
+    """It had not lost it after all."""
+    site = Site([LOST])
+    aside = site.aside()
+    aside.make_room(900)
+    site.cluster.put(f"{NAMESPACES}/{DEAD.name('shop')}", {})
+    _, left = aside.take_away()
+    assert [(one.name, one.debris) for one in left] == [(DEAD.name("shop"), True)]
+
+
+def test_of_a_lost_restore_also_the_records_of_its_transfers_go() -> None:
+    site = Site([replace(LOST, transfer="Completed")])
+    taken_after(site)
+    assert not [key for key in site.cluster.objects if key[2] == "podvolumerestores"]
+
+
+def test_the_time_of_a_lost_restore_begins_with_its_last_change() -> None:
+    assert 200 + STILL_SECONDS - 2 <= taken_after(Site([Restoring(still_at=200)])) < 330
+
+
+def test_a_restore_that_goes_on_is_waited_for_however_long_it_takes() -> None:
+    site = Site([Restoring(ends_at=700)])
+    assert 700 <= taken_after(site) < 710
+    assert not [line for line in site.said if "lost" in line]
+
+
+@pytest.mark.parametrize("still_at", [0, math.inf])
+def test_a_restore_with_a_transfer_that_has_not_ended_is_not_lost(still_at: float) -> None:
+    told = refused(Site([Restoring(still_at=still_at, transfer="InProgress")]))
+    assert "works on backstop-drill-dead (InProgress, 1 transfer), which a dead run began" in told
+    assert "in 900 s; look what it waits for" in told
+
+
+def test_what_velero_finalizes_in_silence_is_not_lost() -> None:
+    assert "(Finalizing)" in refused(Site([Restoring(phase="Finalizing", still_at=4)]))
+
+
+def test_without_the_time_to_see_it_stand_still_nothing_is_given_up() -> None:
+    refused(Site([LOST]), STILL_SECONDS - 20)
+
+
+def test_the_time_of_an_api_server_that_was_away_does_not_count() -> None:
+    site = Site([LOST], away=(60, 70))
+    assert 70 + STILL_SECONDS <= taken_after(site) < 70 + STILL_SECONDS + 10
+
+
+def test_a_clock_that_is_put_forward_ends_no_wait() -> None:
+    """Nor does one that goes back; only people read it."""
+    for step in (HOUR / 60, -HOUR / 60):
+        site = Site([LOST])
+        site.wall = lambda site=site, step=step: NOW + step * site.cluster.time.now
+        assert STILL_SECONDS <= taken_after(site) < STILL_SECONDS + 10
+
+
+def test_beside_a_lost_restore_one_that_goes_on_is_waited_for_and_nothing_swept_before() -> None:
+    site = Site([LOST, Restoring(LATE, ends_at=300)])
+    aside, seen = site.aside(), []
+    sleep = aside.velero.clock.sleep
+
+    def watched(seconds: float) -> None:
+        sleep(seconds)
+        seen.append((site.cluster.time.now, list(site.cluster.changes)))
+
+    aside.velero = replace(aside.velero, clock=Clock(aside.velero.clock.now, watched))
+    aside.make_room(900)
+    assert not [changes for now, changes in seen if now < 300 and changes]
+    assert site.cluster.drilled() == ["backstop-drill-volumes"]
+    assert site.said[0].startswith("waiting for the end of backstop-drill-dead, backstop-drill-lat")
+    assert [line for line in site.said if "lost" in line] == [site.said[1]]
+
+
+def test_the_refusal_names_only_what_goes_on() -> None:
+    told = refused(Site([LOST, Restoring(LATE)]))
+    assert "works on backstop-drill-late (InProgress), which" in told
+
+
+def test_an_api_server_that_is_away_meanwhile_is_told() -> None:
+    site = Site([Restoring(ends_at=1000)])
+    aside = site.aside()
+
+    def gone(_seconds: float) -> None:
+        site.cluster.time.pass_by(1)
+        site.cluster.broken = TimeoutError()
+
+    aside.velero = replace(aside.velero, clock=Clock(aside.velero.clock.now, gone))
+    with pytest.raises(ClusterError) as caught:
+        aside.make_room(60)
+    assert caught.value.cause is Cause.UNREACHABLE
+
+
+def test_where_nothing_is_left_no_room_is_to_be_made() -> None:
+    site = Site([])
+    site.aside().make_room(60)
+    assert (site.cluster.changes, site.said, site.cluster.time.now) == ([], [], 0)
+
+
+def test_without_the_lease_a_mark_is_respected_until_its_deadline() -> None:
+    site = Site(held=False)
+    aside = site.aside()
+    aside.make_room(60)
+    assert site.cluster.changes == []
+    refusal = aside.others()
+    assert refusal is not None
+    assert "run dead of this drill may be alive until 13:00:00 UTC" in refusal.sentence
+    assert Site([]).aside().others() is None
+
+
+def test_a_run_marks_the_place_before_it_makes_a_sandbox() -> None:
+    """Whoever dies in between has left something by which all of it is known."""
+    site = Site([])
+    aside = site.aside()
+    aside.prepare(PLAN)
+    made = [path for _, path in site.cluster.changes]
+    assert made[:2] == [MAPS, NAMESPACES]
+    assert place_of(aside.mark(PLAN)) in site.cluster.objects
+
+
+def test_a_sandbox_of_somebody_elses_is_not_taken_and_nothing_is_made() -> None:
+    site = Site([])
+    site.cluster.put(f"{NAMESPACES}/{SANDBOX}", {})
+    with pytest.raises(RefusedError) as caught:
+        site.aside().prepare(PLAN)
+    assert caught.value.refusal.cause is safety.Cause.NOT_OURS
+    assert site.cluster.changes == []
+
+
+def test_the_own_lease_outlasts_the_taking_away() -> None:
+    """Until all is gone it keeps others from the place."""
+    site = Site([])
+    aside = site.aside()
+    aside.prepare(PLAN)
+    assert aside.take_away() == ("2 objects removed", ())
+    assert site.cluster.drilled() == ["backstop-drill-volumes"]
+
+
+def test_a_dead_lease_that_is_taken_in_that_moment_stays() -> None:
+    site = Site([])
+    layer = replace(DEAD, layer="kube-objects", made=NOW - 2 * HOUR, until=NOW - HOUR)
+    path = f"{LEASES}/backstop-drill-kube-objects"
+    site.cluster.put(path, leases.content(layer, "velero", NOW))
+    aside = site.aside()
+    read_before = aside.found
+
+    def found() -> Found:
+        seen = read_before()
+        site.cluster.put(path, leases.content(replace(layer, until=NOW + HOUR), "velero", NOW))
+        return seen
+
+    aside.found = found  # type: ignore[method-assign]
+    aside.take_away()
+    assert place_of(path) in site.cluster.objects
+    aside.found = read_before  # type: ignore[method-assign]
+    site.cluster.put(path, leases.content(layer, "velero", NOW))
+    aside.take_away()
+    assert place_of(path) not in site.cluster.objects

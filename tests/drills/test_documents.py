@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from drills.damaged.faults import FAULTS, OBJECT_FAULTS
 from drills.kube_objects import controls as kube_objects
@@ -24,7 +25,7 @@ def test_the_table_of_reasons_has_each_in_order_of_gravity_with_its_verdict() ->
 def test_the_table_of_controls_has_each_with_its_reason() -> None:
     section = TEXT.partition("## Controls")[2].partition("## The payload")[0]
     rows = re.findall(r"^\| `([a-z-]+)` \| [^|]+ \| `([a-z-]+)` \|", section, re.MULTILINE)
-    known = (*CONTROLS, *PLANTS, *kube_objects.CONTROLS)
+    known: tuple[Any, ...] = (*CONTROLS, *PLANTS, *kube_objects.CONTROLS)
     assert rows == [(each.name, str(each.expected)) for each in known]
 
 

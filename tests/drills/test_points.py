@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from drills import points
-from drills.points import Choice, NoPointError, State
+from drills import point_choice, points
+from drills.point_choice import Choice, NoPointError, Way
+from drills.points import State
 from drills.rotation import Trial
 from drills.verdict import Reason, Verdict, verdict_of
 
@@ -38,7 +39,7 @@ def backup(name: str, age: float = 1.0, **more: Any) -> dict[str, Any]:
 
 
 def chosen(backups: Sequence[dict[str, Any]], choice: Choice, trials: Sequence[Trial] = ()) -> str:
-    return points.choose(points.read(backups, NOW), choice, NOW, trials).name
+    return point_choice.choose(points.read(backups, NOW), choice, NOW, trials).name
 
 
 def test_a_completed_backup_is_a_point_with_its_schedule_place_and_times() -> None:
@@ -68,13 +69,13 @@ UNUSABLE = [
 @pytest.mark.parametrize(("status", "state", "reason"), UNUSABLE)
 @pytest.mark.parametrize("way", ["latest", "longest-unproven", "name", "age"])
 def test_what_cannot_be_restored_from_is_named_with_its_state(
-    status: dict[str, Any], state: State, reason: Reason, way: points.Way
+    status: dict[str, Any], state: State, reason: Reason, way: Way
 ) -> None:
     shelf = points.read([backup("one", status=status)], NOW)
     assert not shelf.usable
     assert [(one.name, one.state) for one in shelf.unusable] == [("one", state)]
     with pytest.raises(NoPointError) as refused:
-        points.choose(shelf, Choice(way, name="one"), NOW)
+        point_choice.choose(shelf, Choice(way, name="one"), NOW)
     assert refused.value.reason is reason
     assert "one" in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -107,6 +108,52 @@ def test_only_the_asked_schedules_count() -> None:
     shelf = points.read(backups, NOW, schedules={"weekly"})
     assert [point.name for point in shelf.usable] == ["b"]
     assert not shelf.unusable
+
+
+OTHERS = [
+    backup("weekly-1", schedule="weekly", spec={"storageLocation": "default"}),
+    backup("weekly-2", schedule="weekly", spec={"storageLocation": "default"}),
+    backup("by-hand", schedule="", spec={"storageLocation": "default"}),
+    backup("far", spec={"storageLocation": "far"}),
+]
+
+
+@pytest.mark.parametrize("way", ["latest", "longest-unproven", "age"])
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"schedules": ["monthly", "daily"], "location": "default"},
+         "there is no backup in location default of schedule daily or monthly, only others: "
+         "1 in location far, 1 of no schedule, 2 of schedule weekly; make one"),
+        ({"location": "gone"},
+         "there is no backup in location gone, only others: 3 in location default, "
+         "1 in location far; make one"),
+        ({"schedules": ["monthly"]},
+         "there is no backup of schedule monthly, only others: 1 of no schedule, "
+         "1 of schedule daily, 2 of schedule weekly; make one"),
+    ],
+)  # fmt: skip
+def test_where_only_others_are_it_is_said_what_they_are(
+    way: Way, asked: dict[str, Any], told: str
+) -> None:
+    shelf = points.read(OTHERS, NOW, **asked)
+    assert (shelf.usable, shelf.unusable) == ((), ())
+    with pytest.raises(NoPointError) as refused:
+        point_choice.choose(shelf, Choice(way), NOW)
+    assert refused.value.reason is Reason.RESTORE_POINT_MISSING
+    assert str(refused.value).startswith(told)
+
+
+def test_a_name_that_is_there_and_not_meant_is_told_as_that() -> None:
+    shelf = points.read(OTHERS, NOW, location="default", schedules=["weekly"])
+    for called, is_ in (("far", "in location far"), ("by-hand", "of no schedule")):
+        with pytest.raises(NoPointError) as refused:
+            point_choice.choose(shelf, Choice("name", name=called), NOW)
+        assert str(refused.value).startswith(
+            f"backup {called} is {is_}, and this drill takes those in location default of schedule "
+            "weekly;"
+        )
+    assert point_choice.choose(shelf, Choice("name", name="weekly-1"), NOW).name == "weekly-1"
 
 
 def test_a_failure_tells_what_velero_said() -> None:
@@ -142,7 +189,7 @@ def test_the_choice_is_the_point_it_names(choice: Choice, expected: str) -> None
 
 def test_a_newer_failed_backup_is_passed_over_and_named() -> None:
     shelf = points.read([*FOUR, backup("b5", 1, status={"phase": "PartiallyFailed"})], NOW)
-    point = points.choose(shelf, Choice("latest"), NOW)
+    point = point_choice.choose(shelf, Choice("latest"), NOW)
     assert point.name == "b4"
     assert [one.name for one in shelf.newer_than(point)] == ["b5"]
 
@@ -171,7 +218,7 @@ def test_a_choice_that_nothing_meets_is_missing(choice: Choice, says: str) -> No
     ],
 )
 def test_choices_are_read(given: object, expected: Choice) -> None:
-    assert points.parse_choice(given) == expected
+    assert point_choice.parse_choice(given) == expected
 
 
 @pytest.mark.parametrize(
@@ -181,7 +228,7 @@ def test_choices_are_read(given: object, expected: Choice) -> None:
 )  # fmt: skip
 def test_anything_else_is_no_choice(given: object) -> None:
     with pytest.raises(ValueError, match="restorePoint") as refused:
-        points.parse_choice(given)
+        point_choice.parse_choice(given)
     assert "\n" not in str(refused.value)
 
 

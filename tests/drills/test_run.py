@@ -1,14 +1,15 @@
 """The runner with a layer of the test's own: what is run, what turns red, what is kept."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from drills.controls import Planted, judgement_of
-from drills.frame import Clock, Record, StopDrillError
+from drills.frame import Clock, Phase, Record, StopDrillError, run_phases
 from drills.receipt import Receipt
-from drills.run import Choose, run_drill
+from drills.run import Choose, open_and_run, run_drill
 from drills.verdict import Judgement, Reason, Verdict, judge
 from kube.errors import Cause, ClusterError
 from tests.support.toy_drill import LAYER, ToyDrill, check, finds, payload, raises
@@ -142,7 +143,77 @@ def test_an_interrupt_tidies_and_leaves_no_receipt(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interrupt_tells_what_could_not_be_removed() -> None:
+    """There is no receipt that would."""
+
+    def stays(record: Record) -> str:
+        record.left.append("Restore backstop-drill-r1: Velero still works on it")
+        return "1 object removed"
+
+    lines: list[str] = []
+    phases, closing = [raises(KeyboardInterrupt())], [Phase("clean up", stays)]
+    with pytest.raises(KeyboardInterrupt):
+        run_phases(LAYER, phases, closing, Clock(), lines.append)
+    assert lines[-1].endswith("left     Restore backstop-drill-r1: Velero still works on it")
+
+
 def test_a_drill_can_be_run_for_its_judgement_alone() -> None:
     drill = ToyDrill([finds(check(Reason.OBJECT_LOST))])
     assert judgement_of(drill, Clock()).reason is Reason.OBJECT_LOST
     assert drill.tidied == 1
+
+
+def opened(
+    open_drill: Callable[[], ToyDrill], directory: Path, *, name: str = "rotate"
+) -> tuple[Receipt, list[ToyDrill]]:
+    """A run that opens its drill itself; and the drills that a control was chosen for."""
+    seen: list[ToyDrill] = []
+
+    def choose(drill: ToyDrill, _record: Record) -> Planted | None:
+        seen.append(drill)
+        return None
+
+    receipt, place = open_and_run(
+        open_drill, payload(control=name), Clock(), lambda _line: None,
+        directory=directory, control=choose,
+    )  # fmt: skip
+    assert place is not None
+    assert json.loads(place.read_text())["runId"] == receipt.run_id
+    return receipt, seen
+
+
+def test_a_drill_that_is_opened_runs_as_ever_and_its_control_sees_it(tmp_path: Path) -> None:
+    drill = ToyDrill([finds(check())])
+    receipt, seen = opened(lambda: drill, tmp_path)
+    assert (receipt.judgement.verdict, receipt.run_id) == (Verdict.PROVEN, drill.run_id)
+    assert (seen, drill.tidied) == ([drill], 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ClusterError(Cause.CREDENTIAL_EXPIRED, "it ended"), Reason.TLS_EXPIRED),
+        (ClusterError(Cause.KUBECONFIG, "no CA"), Reason.CLUSTER_UNREACHABLE),
+        (KeyError("SENTINEL"), Reason.DRILL_FAILED),
+    ],
+)
+def test_what_cannot_be_opened_is_red_in_its_first_phase(
+    tmp_path: Path, error: Exception, reason: Reason
+) -> None:
+    def fails() -> ToyDrill:
+        raise error
+
+    receipt, seen = opened(fails, tmp_path)
+    assert (receipt.layer, receipt.judgement.reason, seen) == (LAYER, reason, [])
+    assert [phase.name for phase in receipt.record.phases] == ["find"]
+    assert receipt.control.planted == "not run: the drill itself is red"
+    assert "SENTINEL" not in receipt.text()
+
+
+def test_an_interrupt_while_it_is_opened_leaves_no_receipt(tmp_path: Path) -> None:
+    def interrupted() -> ToyDrill:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        opened(interrupted, tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,5 @@
 """Every way in which a cluster fails to answer is one sentence of its own cause."""
 
-import base64
-import datetime
 import json
 import socket
 from collections.abc import Mapping
@@ -11,15 +9,12 @@ from typing import Any
 import pytest
 import urllib3
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from kube.client import Client, Clock, connect
 from kube.errors import Cause, ClusterError
 from kube.kubeconfig import parse
 from tests.kube import kubeconfigs
+from tests.kube.certificates import ended_certificate
 
 AT = "https://10.0.0.1:6443"
 
@@ -142,19 +137,3 @@ def test_a_ca_that_is_none_is_refused_without_showing_anything() -> None:
         connect(parse(kubeconfigs.text(**{"certificate-authority-data": "no base64!"})))
     assert caught.value.cause is Cause.KUBECONFIG
     assert "SENTINEL" not in str(caught.value)
-
-
-def ended_certificate() -> str:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "admin")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC))
-        .not_valid_after(datetime.datetime(2020, 1, 2, tzinfo=datetime.UTC))
-        .sign(key, hashes.SHA256())
-    )
-    return base64.b64encode(certificate.public_bytes(serialization.Encoding.PEM)).decode()

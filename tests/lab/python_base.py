@@ -1,4 +1,4 @@
-"""A base image as debootstrap leaves one, as far as the image with Python looks at it."""
+"""A base image as debootstrap leaves one, as far as the images made of its packages look at it."""
 
 from pathlib import Path
 
@@ -49,6 +49,25 @@ Depends: libdpkg1
 Package: libdpkg1
 Status: install ok installed
 Architecture: amd64
+
+Package: e2fsprogs
+Status: install ok installed
+Architecture: amd64
+Depends: logsave
+Pre-Depends: libext2fs2 (= 1.47.0), libc6 (>= 2.34)
+
+Package: libext2fs2
+Status: install ok installed
+Architecture: amd64
+
+Package: logsave
+Status: install ok installed
+Architecture: amd64
+
+Package: coreutils
+Status: install ok installed
+Architecture: amd64
+Pre-Depends: libc6 (>= 2.34)
 """
 # By package: the file's path, and what it links to if it is a link.
 FILES = {
@@ -72,6 +91,15 @@ FILES = {
     },
     "dpkg": {"/usr/bin/dpkg": ""},
     "libdpkg1:amd64": {"/usr/lib/x86/libdpkg.so.1": ""},
+    "e2fsprogs": {
+        "/sbin/mke2fs": "",
+        "/sbin/debugfs": "",
+        "/sbin/mkfs.ext4": "mke2fs",
+        "/etc/mke2fs.conf": "",
+    },
+    "libext2fs2:amd64": {"/lib/x86/libext2fs.so.2": ""},
+    "logsave": {"/sbin/logsave": ""},
+    "coreutils": {"/bin/cp": "", "/bin/mv": ""},
 }
 
 
@@ -91,5 +119,5 @@ def make_base(base: Path) -> Path:
                 place.symlink_to(target)
             else:
                 place.write_text(path)
-                place.chmod(0o755 if "/bin/" in path else 0o644)
+                place.chmod(0o755 if "bin/" in path else 0o644)
     return base

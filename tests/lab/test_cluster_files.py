@@ -75,6 +75,8 @@ def test_every_file_that_a_setting_names_is_written() -> None:
     named = set(re.findall(rf"{layout.KUBERNETES}/lab/[\w.-]+", text))
     made_with_the_cluster = {
         layout.OBJECTS,
+        layout.LONGHORN,
+        layout.LONGHORN_KINDS,
         layout.IMAGE_LIST,
         f"{layout.KUBERNETES}/lab/csi.conf",
         f"{layout.KUBERNETES}/lab/kube-proxy.conf",

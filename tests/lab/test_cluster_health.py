@@ -4,9 +4,12 @@ import http.server
 import socket
 import struct
 import threading
+import urllib.error
 from collections.abc import Iterator
+from email.message import Message
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,7 +69,8 @@ def test_parts_are_asked_and_each_says_for_itself(port: int, tmp_path: Path) -> 
         request = probe.Request(
             api=f"https://127.0.0.1:{closed}", certificate=str(tmp_path / "absent"),
             key="", authority=str(tmp_path / "absent"), node="cp1", dns="127.0.0.1",
-            domain="cluster.local",
+            domain="cluster.local", longhorn_namespace="longhorn-system",
+            longhorn="longhorn-manager",
             plain={
                 "etcd": port, "proxy": port, "csi-driver": closed,
                 "provisioner": port, "snapshotter": port,
@@ -79,8 +83,33 @@ def test_parts_are_asked_and_each_says_for_itself(port: int, tmp_path: Path) -> 
     assert found["apiserver"].startswith("no answer")
     assert set(found) == {
         "etcd", "apiserver", "controller-manager", "scheduler", "kubelet", "node", "proxy",
-        "dns", "csi-driver", "provisioner", "snapshotter",
+        "dns", "csi-driver", "provisioner", "snapshotter", "longhorn",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("objects", "said"),
+    [
+        ({}, "not there"),
+        ({"deployments": {"status": {}}}, "its manager is not ready"),
+        ({"deployments": {"status": {"readyReplicas": 1}}}, "ok"),
+        ({"daemonsets": {"status": {"numberReady": 3}}}, "ok"),
+        ({"daemonsets": {"status": {"numberReady": 0}}}, "its manager is not ready"),
+    ],
+    ids=["none", "starting", "stand-in", "real", "real-starting"],
+)
+def test_longhorn_is_the_stand_in_or_the_real_one(
+    objects: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answered(_request: probe.Request, path: str) -> Any:
+        kind = path.split("/")[-2]
+        if kind not in objects:
+            raise urllib.error.HTTPError(path, 404, "", Message(), None)
+        return objects[kind]
+
+    monkeypatch.setattr(probe, "_object", answered)
+    request = probe.Request("", "", "", "", "", "", "", "longhorn-system", "longhorn-manager", {})
+    assert probe._longhorn(request) == said
 
 
 def test_an_image_counts_by_reference_and_digest() -> None:

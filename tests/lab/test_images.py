@@ -119,6 +119,14 @@ def test_every_image_has_its_full_reference_and_its_tools_in_place(tmp_path: Pat
     assert velero.folders["home/cnb"] == (0o755, 1002, 1000)
     python = {entry.path for entry in made[recipes.names()["python"]].entries}
     assert {"usr/bin/python3", "usr/lib/python3.11/json.py", "bin/sh"} <= python
+    longhorn = made[recipes.names()["longhorn"]]
+    assert "stand-in" in longhorn.name
+    (copy,) = [entry for entry in longhorn.entries if entry.path == "bin/cp"]
+    assert copy.source == base / "bin/cp", "not busybox's"
+    assert {"sbin/mke2fs", "sbin/debugfs", "lib/x86/libext2fs.so.2", "usr/bin/python3"} <= {
+        entry.path for entry in longhorn.entries
+    }
+    assert "sbin/logsave" not in {entry.path for entry in longhorn.entries}
 
 
 def test_a_stored_image_is_not_made_again_and_a_killed_run_leaves_no_half_one(

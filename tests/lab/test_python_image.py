@@ -9,7 +9,7 @@ import pytest
 
 from lab import image, pins
 from lab.errors import LabError
-from lab.images import archive, python, recipes
+from lab.images import archive, debian, python, recipes
 from lab.paths import cache_dir
 from tests.lab.python_base import make_base
 
@@ -56,7 +56,7 @@ def test_links_stay_links_and_files_keep_their_modes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("package", python.PACKAGES)
 def test_a_base_image_without_python_is_one_sentence(tmp_path: Path, package: str) -> None:
     base = make_base(tmp_path / "base")
-    status = base / python.STATUS
+    status = base / debian.STATUS
     status.write_text(
         status.read_text().replace(
             f"Package: {package}\nStatus: install ok installed",

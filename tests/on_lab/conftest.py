@@ -45,9 +45,17 @@ def cluster_lab() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def saved(cluster_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The stack `dev` as it is committed: store, cluster, snapshots and Velero."""
-    checkout = copy_of_checkout(tmp_path_factory.mktemp("saved"))
-    site = Site(cluster_lab, checkout, cluster=True)
-    site.up()
-    return site
+def _saved(cluster_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return Site(cluster_lab, copy_of_checkout(tmp_path_factory.mktemp("saved")), cluster=True)
+
+
+@pytest.fixture(scope="module")
+def saved(_saved: Site) -> Site:
+    """The stack `dev` as it is committed: store, cluster, snapshots and Velero.
+
+    Brought there anew for each file: the pages walked through deploy another config on the same
+    cluster, and in which order the files come is the workers' affair.
+    """
+    _saved.reset()
+    _saved.up()
+    return _saved

@@ -2,16 +2,20 @@
 
 import json
 import re
+import signal
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
 from s3.client import Credential, StoreEndpoint, connect
 from tests.on_lab.site import Done, Site, run
 
+REMOVAL_SECONDS = 300
 LISTED = (
     *("namespaces", "persistentvolumes", "persistentvolumeclaims", "pods", "configmaps"),
     *("leases", "secrets", "serviceaccounts", "services", "deployments", "replicasets"),
@@ -30,6 +34,26 @@ def did(site: Site, *argv: str, stdin: str = "") -> str:
     return done.stdout
 
 
+def backup(site: Site, name: str, *words: str) -> None:
+    done = tool(site, "velero", "backup", "create", name, *words, "--wait")
+    assert "Backup completed with status: Completed" in done.text, done.text
+
+
+def backups(site: Site) -> list[str]:
+    names = "-o=jsonpath={.items[*].metadata.name}"
+    return did(site, "kubectl", "-n", "velero", "get", "backups.velero.io", names).split()
+
+
+def remove_backups(site: Site, names: Iterable[str]) -> None:
+    """With their data; returns when they are gone."""
+    left = set(names)
+    did(site, "velero", "backup", "delete", *sorted(left), "--confirm")
+    deadline = time.monotonic() + REMOVAL_SECONDS
+    while left & set(backups(site)):
+        assert time.monotonic() < deadline, f"these do not go: {sorted(left)}"
+        time.sleep(2)
+
+
 @dataclass(frozen=True)
 class Running:
     """A drill in a process of its own."""
@@ -46,6 +70,28 @@ class Running:
             if text in line:
                 return
         raise AssertionError(f"it did not say {text!r}:\n{''.join(lines)}")
+
+    @contextmanager
+    def hardly_running(self) -> Iterator[None]:
+        """It gets a moment every few seconds: too little to get on with its work, and enough to
+        renew its Lease."""
+        over = threading.Event()
+
+        def pulse() -> None:
+            while not over.wait(4.0):
+                self.process.send_signal(signal.SIGCONT)
+                time.sleep(0.1)
+                self.process.send_signal(signal.SIGSTOP)
+
+        self.process.send_signal(signal.SIGSTOP)
+        thread = threading.Thread(target=pulse)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         self.process.kill()

@@ -75,7 +75,9 @@ class Lab:
 # A control is a second drill; those of backups have their turns in tests of their own.
 WITHOUT_TURNS = {"kubeObjects": {"control": "none"}, "volumes": {"control": "none"}}
 # What a stack without a cluster does not have.
-CLUSTER_KEYS = ("backstop:cluster", "backstop:snapshots", "backstop:velero", "backstop:canary")
+CLUSTER_KEYS = tuple(
+    f"backstop:{key}" for key in ("cluster", "snapshots", "velero", "longhorn", "canary")
+)
 
 
 class Site:

@@ -1,9 +1,8 @@
 """The drills of Velero's backups on a real cluster: proven, killed, in each other's way, misled."""
 
 import json
-import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,28 @@ import yaml
 from drills.aside import Aside
 from drills.frame import Clock, run_phases
 from drills.payload import parse
+from drills.sandbox.leases import LEASE_SECONDS
 from drills.sandbox.modifiers import KEY
 from drills.sandbox.plan import Plan
 from drills.verdict import Reason, Verdict
 from drills.volumes.payload import VolumesPayload
 from drills.volumes.run import opened
-from tests.on_lab.drilled import Drills, assert_as_before, did, failed, things, told, tool
+from tests.on_lab.drilled import (
+    Drills,
+    assert_as_before,
+    backup,
+    backups,
+    did,
+    failed,
+    remove_backups,
+    things,
+    told,
+)
 from tests.on_lab.site import Site
 
 pytestmark = pytest.mark.lab
 WAIT_SECONDS = 300
-# Whatever becomes of a run, it may be taken for dead at once.
+# No Lease is good for longer than its run may live: a dead one is known at the second look.
 DEAD_AT_ONCE = {"limits": {"drillSeconds": 1}}
 # A workload with a volume of each method, which overwrites both when it finds itself elsewhere.
 SHOP = """
@@ -81,11 +91,6 @@ spec: {selector: {app: shop}, ports: [{port: 80, targetPort: 8080}]}
 PAGE_BYTES = 108894  # what `seq 20000` prints
 
 
-def backup(site: Site, name: str, *words: str) -> None:
-    done = tool(site, "velero", "backup", "create", name, *words, "--wait")
-    assert "Backup completed with status: Completed" in done.text, done.text
-
-
 @pytest.fixture(scope="module")
 def drills(saved: Site) -> Iterator[Drills]:
     """The stack as it is committed, with a shop in the cluster and in the last backup."""
@@ -111,16 +116,15 @@ class Meeting:
 
 @pytest.fixture(scope="module")
 def meeting(drills: Drills) -> Meeting:
-    """The first run of each drill stands still in the middle, while a second one tries."""
+    """The first run of each drill hardly gets on in the middle, while a second one tries."""
     found = Meeting(things(drills))
     for layer in ("kube-objects", "volumes"):
         one = drills.begin(layer)
         one.says(f"{layer}: prepare")
-        one.process.send_signal(signal.SIGSTOP)
-        there = things(drills)
-        found.second += drills.run(layer)
-        found.changed |= there - things(drills)
-        one.process.send_signal(signal.SIGCONT)
+        with one.hardly_running():
+            there = things(drills)
+            found.second += drills.run(layer)
+            found.changed |= there - things(drills)
         found.first += one.receipts()
     return found
 
@@ -184,8 +188,10 @@ CHECK = {
 def test_a_run_that_is_killed_anywhere_is_swept_by_the_next(
     drills: Drills, meeting: Meeting
 ) -> None:
-    """None of them is refused, for each dead run's deadline is over; the last one sweeps all."""
+    """None of them is refused, for each dead run's Lease has run out; each sweeps the one before,
+    and the last one sweeps all."""
     for layer, deaths in DEATHS.items():
+        left: set[str] = set()
         for text, pause in deaths:
             changes: dict[str, Any] = {"namespaces": ["shop"], **DEAD_AT_ONCE}
             if text == "volumes: compare":
@@ -194,10 +200,23 @@ def test_a_run_that_is_killed_anywhere_is_swept_by_the_next(
             running.says(text)
             time.sleep(pause)
             running.kill()
-        left = {one for one in things(drills) if "backstop-drill-" in one}
+            left |= {one for one in things(drills) if "backstop-drill-" in one}
         assert len(left) > len(deaths), "they died before they had made anything"
     last = drills.run("kube-objects", "volumes")
     assert [told(one) for one in last] == [told(one) for one in meeting.first]
+    assert_as_before(drills, meeting.before)
+
+
+def test_after_a_run_that_was_killed_the_next_one_waits_a_minute(
+    drills: Drills, meeting: Meeting
+) -> None:
+    running = drills.begin("kube-objects")
+    running.says("kube-objects: prepare")
+    running.kill()
+    began = time.monotonic()
+    [receipt] = drills.run("kube-objects")
+    assert time.monotonic() - began > LEASE_SECONDS
+    assert told(receipt) == told(meeting.first[0])
     assert_as_before(drills, meeting.before)
 
 
@@ -264,20 +283,12 @@ def moving(drills: Drills) -> Iterator[Drills]:
     there = set(backups(site))
     site.up()
     yield Drills.of(site)
-    # Backups without the volumes of the committed canary would make its drill red.
-    made = sorted(set(backups(site)) - there)
-    did(site, "velero", "backup", "delete", *made, "--confirm")
-    deadline = time.monotonic() + WAIT_SECONDS
-    while set(made) & set(backups(site)):
-        assert time.monotonic() < deadline, f"these do not go: {made}"
-        time.sleep(2)
+    made = set(backups(site)) - there
     site.reset()
     site.up()
-
-
-def backups(site: Site) -> Sequence[str]:
-    names = "-o=jsonpath={.items[*].metadata.name}"
-    return did(site, "kubectl", "-n", "velero", "get", "backups.velero.io", names).split()
+    # The canary's volumes changed: one is new, and no backup from before holds it.
+    assert set(backups(site)) - there - made, "no backup of the committed canary's new volume"
+    remove_backups(site, made)
 
 
 def test_moved_and_copied_volumes_are_proven_by_the_stack(moving: Drills) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from drills.backup.drill import BackupDrill
 from drills.backup.payload import BackupPayload
 from drills.controls import judgement_of
 from drills.frame import Clock
@@ -20,7 +21,7 @@ from drills.kube_objects.payload import KubeObjectsPayload
 from drills.payload import parse
 from drills.sandbox.marks import PREFIX, RUN_LABEL
 from drills.surroundings.controls import in_surroundings
-from drills.surroundings.faults import BackupDrill, MeetingAside
+from drills.surroundings.faults import MeetingAside
 from drills.surroundings.planting import WEBHOOKS, Surroundings
 from drills.verdict import Judgement, Reason, Verdict
 from drills.volumes import run as volumes
@@ -48,10 +49,10 @@ class Ground:
     lab: Lab
     payload: BackupPayload
 
-    def drill(self, payload: BackupPayload | None = None) -> BackupDrill:
+    def drill(self, payload: BackupPayload | None = None) -> BackupDrill[Any]:
         given: Any = payload or self.payload
         opened: Any = volumes.opened if given.layer == "volumes" else kube_objects.opened
-        found: BackupDrill = opened(given, CLOCK, print, NOWHERE)
+        found: BackupDrill[Any] = opened(given, CLOCK, print, NOWHERE)
         return found
 
     def judged(self, meanwhile: Meanwhile) -> Judgement:
@@ -157,7 +158,7 @@ def once_in_progress(there: Surroundings, run_id: str, deed: Callable[[], None])
     assert done.is_set(), "the restore was over before anything could happen to it"
 
 
-def surroundings(of: Ground, drill: BackupDrill) -> Surroundings:
+def surroundings(of: Ground, drill: BackupDrill[Any]) -> Surroundings:
     payload = of.payload
     return Surroundings(
         drill.course.velero, payload.site, payload.velero.location, CLOCK, print

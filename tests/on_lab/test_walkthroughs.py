@@ -37,9 +37,9 @@ def added(site: Site, config: dict[str, Any]) -> None:
         "backstop:velero": {"chart": mine.get("backstop:velero", {}).get("chart")},
     }
     # The lab's canary wants the methods of the lab's Velero, and the pages have none; nor have they
-    # anything to drill volumes by.
-    for key in ("backstop:snapshots", "backstop:velero", "backstop:canary", "backstop:drills"):
-        mine.pop(key, None)
+    # anything to drill volumes by, or a target for Longhorn's own backups.
+    for key in ("snapshots", "velero", "canary", "drills", "longhorn"):
+        mine.pop(f"backstop:{key}", None)
     for key, value in config.items():
         mine[key] = {**value, **lab_only.get(key, {})}
     site.config_file.write_text(yaml.safe_dump(content))

@@ -5,6 +5,7 @@ from dataclasses import replace
 from policies.plain import UNKNOWN
 from tests.policies.change import Change, Stack
 from tests.policies.cluster_changes import CLUSTER_CHANGES, SOUND_CLUSTER_CHANGES
+from tests.policies.longhorn_changes import LONGHORN_CHANGES, SOUND_LONGHORN_CHANGES
 from tests.policies.sound_stack import (
     CONNECTION,
     DENIED,
@@ -271,6 +272,7 @@ CHANGES = [
     _set("provider-tls", "no CA", PROVIDER, "store", minioCacertFile=...),
     _set("provider-tls", "blank CA", PROVIDER, "store", minioCacertFile=""),
     *CLUSTER_CHANGES,
+    *LONGHORN_CHANGES,
 ]
 
 SOUND_CHANGES = [
@@ -322,4 +324,5 @@ SOUND_CHANGES = [
     ),
     _set("", "booleans as such", PROVIDER, "store", minioSsl=True, minioInsecure=False),
     *SOUND_CLUSTER_CHANGES,
+    *SOUND_LONGHORN_CHANGES,
 ]

@@ -182,12 +182,6 @@ def sound_cluster() -> list[Resource]:
             labels={"velero.io/csi-volumesnapshot-class": "true"},
         ),
         _object(
-            "kubernetes:longhorn.io/v1beta2:BackupTarget",
-            "default",
-            {"spec": {"backupTargetURL": "s3://dev-longhorn@eu-west-1/"}},
-            namespace="longhorn-system",
-        ),
-        _object(
             "kubernetes:apps/v1:Deployment",
             "snapshot-controller",
             {

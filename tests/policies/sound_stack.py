@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from policies.plain import Resource
 from tests.policies.sound_cluster import PREFIX, sound_cluster
+from tests.policies.sound_longhorn import sound_longhorn
 
 DENIED = [
     "s3:DeleteObjectVersion",
@@ -188,8 +189,19 @@ def sound_stack() -> list[Resource]:
                 "addPreviousOutputInEnv": False,
             },
         ),
+        resource(
+            "command:local:Command",
+            "drill-longhorn",
+            {
+                "create": "sh ./run.sh drills run longhorn --summary",
+                "stdin": '{"secretKey": "sentinel-secret-velero"}',
+                "logging": "none",
+                "addPreviousOutputInEnv": False,
+            },
+        ),
         resource("command:local:Command", "plain", {"create": "true"}),
         *sound_cluster(),
+        *sound_longhorn(),
     ]
     return copy.deepcopy(resources)
 

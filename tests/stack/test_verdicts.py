@@ -43,6 +43,20 @@ def test_a_restore_is_shown_with_its_point_its_age_and_its_times() -> None:
     assert verdict.control == "stale-point killed"
 
 
+@pytest.mark.parametrize(
+    ("rto", "shown"),
+    [
+        ({"rebuild": 20, "file system": 10, "longhorn: restore": 40, "longhorn: mount": 5}, "45s"),
+        ({"rebuild": 50, "file system": 10, "longhorn: restore": 40}, "1m"),
+        ({"longhorn: restore": "40"}, "-"),
+        ({}, "-"),
+    ],
+)
+def test_of_two_ways_to_usable_the_slower_one_is_shown(rto: object, shown: str) -> None:
+    (verdict,) = read({"drills": {"longhorn": {"rto": rto}}}, NOWHERE)
+    assert verdict.rto == shown
+
+
 def test_without_an_age_of_data_that_of_the_restore_point_is_shown() -> None:
     point = {"name": "daily-1", "age": 90.4}
     (verdict,) = read({"drills": {"a": {"restorePoint": point, "rpoSeconds": None}}}, NOWHERE)

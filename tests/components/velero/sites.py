@@ -8,7 +8,7 @@ from pulumi.runtime import mocks
 from pulumi.runtime import settings as runtime
 
 from components.cluster import Cluster, ClusterArgs, SeenCluster
-from components.drills import FirstBackup
+from components.drills import FirstBackup, VeleroSite
 from components.object_store.access import ClientAccess
 from components.object_store.endpoint import StoreEndpoint
 from components.recorded import Recorded
@@ -35,6 +35,7 @@ def cluster_facts(ours: frozenset[tuple[str, str, str]] = frozenset()) -> Cluste
 
 
 def _arguments(settings: VeleroSettings, more: dict[str, Any]) -> VeleroArgs:
+    canary = more.pop("canary", None)
     seen = SeenCluster(KUBECONFIG, cluster_facts(more.pop("ours", frozenset())), Recorded())
     endpoint = StoreEndpoint(
         url="https://10.77.0.10:9091",
@@ -47,7 +48,7 @@ def _arguments(settings: VeleroSettings, more: dict[str, Any]) -> VeleroArgs:
     evidence = ClientAccess(
         "evidence", "evidence", "dev-evidence", "receipts/", 1, keep_previous=False
     )
-    first = FirstBackup(
+    of = VeleroSite(
         site=SITE,
         endpoint=endpoint,
         clients={"evidence": evidence},
@@ -70,7 +71,7 @@ def _arguments(settings: VeleroSettings, more: dict[str, Any]) -> VeleroArgs:
         credential=pulumi.Output.secret(PAIR),
         evidence_bucket="dev-evidence",
         escrow_passphrase="SENTINEL-passphrase",
-        first=first,
+        first=FirstBackup(of, canary=canary),
         **given,
     )
 
@@ -87,7 +88,8 @@ class _Answers(recorder._Answers):
 def record(
     settings: VeleroSettings | None = None, *, preview: bool = False, **more: Any
 ) -> list[Registered]:
-    """Every registration of Velero alone. `more`: fields of VeleroArgs, `ours`, `ca_pem`."""
+    """Every registration of Velero alone. `more`: fields of VeleroArgs, `ours`, `ca_pem`, and
+    `canary` as the drills are told of it."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     answers = _Answers()

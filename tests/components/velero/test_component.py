@@ -191,6 +191,21 @@ def test_the_order_for_the_first_backup_is_one_that_is_understood() -> None:
     assert "SENTINEL" not in json.dumps(clear)
 
 
+def test_the_first_backup_belongs_to_the_claims_of_the_canary() -> None:
+    def first(*claims: str) -> Registered:
+        canary = {"namespace": "canary", "volumes": [{"name": one, "claim": one} for one in claims]}
+        settings = velero_settings(schedules={"daily": DAILY})
+        return named(record(settings, canary=canary if claims else None), "velero-first-backup")
+
+    assert first("a").inputs["triggers"] == first("a").inputs["triggers"]
+    assert first("a").inputs["triggers"] != first("b").inputs["triggers"]
+    assert first("a").inputs["triggers"] != first().inputs["triggers"]
+    order = BackupOrder.model_validate_json(first("a", "b").inputs["stdin"])
+    assert order.canary is not None
+    assert (order.canary.namespace, order.canary.claims) == ("canary", ("a", "b"))
+    assert BackupOrder.model_validate_json(first().inputs["stdin"]).canary is None
+
+
 def test_velero_without_schedules_is_gated_all_the_same() -> None:
     names = {one.name for one in record(velero_settings())}
     assert "velero-available" in names

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from drills.backup.payload import CanaryClaims
 from drills.backup.recorded import Recording
 from drills.backup.truths import Truths
 from drills.frame import Clock
@@ -19,7 +20,8 @@ from tests.kube.fakes import AT, Time, ok, status
 UID = "uid-of-the-cluster"
 NOON = datetime.datetime(2026, 11, 21, 12, tzinfo=datetime.UTC)
 CORE = {"namespaces": ("Namespace", False), "configmaps": ("ConfigMap", True),
-        "events": ("Event", True)}  # fmt: skip
+        "events": ("Event", True),
+        "persistentvolumeclaims": ("PersistentVolumeClaim", True)}  # fmt: skip
 VELERO = {"schedules": ("Schedule", True), "backups": ("Backup", True)}
 TEMPLATE = {"includedNamespaces": ["shop"], "metadata": {"labels": {"template": "t1"}}}
 
@@ -29,7 +31,8 @@ class SmallCluster:
     """`acts`: what happens while somebody waits, one act a pause; then the backup completes.
 
     `ahead`: seconds by which the API server's clock is ahead, `velero_ahead` the one of Velero's
-    node. `silent`: groups whose own server does not answer.
+    node. `silent`: groups whose own server does not answer. `canary`: what a first backup is to
+    hold.
     """
 
     folder: Path
@@ -44,6 +47,7 @@ class SmallCluster:
     said: list[str] = field(default_factory=list)
     versions: int = 0
     runs: float = 0.0
+    canary: CanaryClaims | None = None
 
     def __post_init__(self) -> None:
         for name in ("kube-system", "shop", "velero"):
@@ -62,7 +66,9 @@ class SmallCluster:
             "velero",
             KubeClock(lambda: self.time.now, self._pause),
         )
-        return Recording(velero, self.truths(), uid, 60.0, clock, self.said.append)
+        return Recording(
+            velero, self.truths(), uid, 60.0, clock, self.said.append, canary=self.canary
+        )
 
     def truths(self) -> Truths:
         return Truths(self.folder)

@@ -1,20 +1,22 @@
 """The way through a restore point: what ends it, what is only told, and what is taken away."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from drills.backup.course import Course, Found
 from drills.frame import Record, StopDrillError
-from drills.sandbox import fence
+from drills.lease import Lease
+from drills.sandbox import fence, safety
 from drills.sandbox.marks import Run
 from drills.sandbox.plan import Plan, plan
+from drills.sandbox.safety import Refusal, RefusedError
 from drills.sandbox.volumes import StorageClass
 from drills.sandbox.wish import Contents, Wish
-from drills.verdict import Reason, Verdict
+from drills.verdict import Check, Reason, Verdict
 from drills.volumes.payload import VolumesPayload
 from kube.errors import Cause, ClusterError
 from kube.marks import SITE_LABEL
@@ -127,8 +129,11 @@ def unfinished(site: DrillSite) -> None:
     ("fault", "changes", "reason", "said"),
     [
         (no_backup, {}, Reason.RESTORE_POINT_MISSING, "there is no backup at all"),
-        (elsewhere, {}, Reason.RESTORE_POINT_MISSING, "there is no backup at all"),
-        (unscheduled, {"schedules": ["daily"]}, Reason.RESTORE_POINT_MISSING, "there is no backup"),
+        (elsewhere, {}, Reason.RESTORE_POINT_MISSING,
+         "there is no backup in location default, only others: 1 in location other; make one"),
+        (unscheduled, {"schedules": ["daily"]}, Reason.RESTORE_POINT_MISSING,
+         "there is no backup in location default of schedule daily, only others: 1 of schedule "
+         "by-hand; make one"),
         (going, {}, Reason.RESTORE_POINT_MISSING, "is being deleted"),
         (expiring, {}, Reason.RESTORE_POINT_MISSING, "before the drill may have ended"),
         (unfinished, {}, Reason.RESTORE_POINT_UNFINISHED, "is not finished"),
@@ -270,6 +275,45 @@ def test_beside_another_run_that_lives_nothing_is_made(site: DrillSite) -> None:
     with pytest.raises(StopDrillError):
         prepared(site)
     assert site.cluster.changes == []
+
+
+@dataclass
+class Lost:
+    """What the run's Lease says whenever it is asked."""
+
+    answer: Exception | None
+
+    def check(self) -> None:
+        if self.answer is not None:
+            raise self.answer
+
+
+TAKEN = RefusedError(Refusal(safety.Cause.LEASE_LOST, "another run has it"))
+AWAY = ClusterError(Cause.UNREACHABLE, "no answer")
+
+
+@pytest.mark.parametrize("fails", [None, ClusterError(Cause.MISSING, "it is gone"), ValueError()])
+@pytest.mark.parametrize("answer", [None, AWAY, TAKEN], ids=["own", "unknown", "taken"])
+def test_what_a_run_saw_after_it_was_taken_for_dead_is_no_finding(
+    site: DrillSite, fails: Exception | None, answer: Exception | None
+) -> None:
+    course, record = course_of(site), Record(checks=[Check("backup", "before", "1", "1")])
+    course.lease = cast("Lease", Lost(answer))
+
+    def phase(own: Record) -> str:
+        own.checks.append(Check("copy", "file", "there", "gone", Reason.FILE_LOST))
+        if fails is not None:
+            raise fails
+        return "done"
+
+    expected = StopDrillError() if answer is TAKEN else fails or answer
+    if expected is None:
+        assert course.alone(phase)(record) == "done"
+    else:
+        with pytest.raises(type(expected)):
+            course.alone(phase)(record)
+    found = [one.reason for one in record.checks]
+    assert found == [None, Reason.TARGET_REFUSED if answer is TAKEN else Reason.FILE_LOST]
 
 
 def test_what_another_made_stays_and_is_told(site: DrillSite) -> None:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from drills.backup.payload import BackupPayload, VeleroPlace
 from drills.payload import PayloadError
-from drills.points import Choice
+from drills.point_choice import Choice
 from tests.drills.volumes.drill_site import payload_fields
 from tests.kube import kubeconfigs
 

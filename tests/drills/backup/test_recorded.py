@@ -3,11 +3,14 @@
 import datetime
 import json
 import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from drills.backup.payload import CanaryClaims
 from drills.backup.recorded import ahead
 from drills.backup.truths import NotKeptError
 from drills.objects.keys import parse
@@ -186,6 +189,26 @@ def test_one_that_does_not_serve_is_followed_by_another(cluster: SmallCluster, c
     assert truth_of(cluster, again).head.backup == again["backup"]
 
 
+@pytest.mark.parametrize(
+    ("claim", "followed"), [("canary-new", True), ("canary-gone", False), ("of-others", False)]
+)
+def test_one_from_before_a_claim_of_the_canary_is_followed_by_another(
+    cluster: SmallCluster, claim: str, *, followed: bool
+) -> None:
+    cluster.canary = CanaryClaims(namespace="canary", claims=("canary-old", "canary-new"))
+    cluster.put("persistentvolumeclaims", "canary", "canary-old")
+    cluster.time.pass_by(100)
+    made = cluster.recording().first("nightly")
+    cluster.time.pass_by(100)
+    cluster.put("persistentvolumeclaims", "canary", claim)
+    cluster.time.pass_by(100)
+    again = cluster.recording().first("nightly")
+    assert (again["backup"] != made["backup"]) is followed
+    why = f"backup {made['backup']} was begun before the canary's claim {claim}"
+    assert (why in cluster.said) is followed
+    assert cluster.recording().first("nightly")["backup"] == again["backup"]
+
+
 def test_the_truth_of_another_cluster_does_not_serve(cluster: SmallCluster) -> None:
     made = cluster.recording().first("nightly")
     cluster.objects["namespaces", "", "kube-system"]["metadata"]["uid"] = "built-anew"
@@ -205,6 +228,54 @@ def test_one_that_an_interrupted_run_began_is_waited_for_and_followed(
         for words in ("backup nightly-1: Completed", "first list")
     )
     assert waited < listed
+
+
+@dataclass
+class Readings:
+    """What was asked for around a backup. `kept`: backups whose digests serve."""
+
+    cluster: SmallCluster
+    kept: set[str] = field(default_factory=set)
+    asked: list[str] = field(default_factory=list)
+
+    def serves(self, backup: str) -> bool:
+        return backup in self.kept
+
+    def before(self, included: Callable[[str], bool]) -> None:
+        assert self.cluster.said == [], "nothing is listed yet"
+        assert [included(one) for one in ("shop", "velero")] == [True, False]
+        self.asked.append(f"before {len(self.cluster.backups())}")
+
+    def after(self, backup: str) -> dict[str, object]:
+        assert self.cluster.truths().read(backup) is not None, "the truth is kept by then"
+        self.asked.append(f"after {backup}")
+        self.kept.add(backup)
+        return {"volumes": 1}
+
+
+def test_volumes_are_read_around_the_backup_and_its_lists(cluster: SmallCluster) -> None:
+    readings = Readings(cluster)
+    made = replace(cluster.recording(), digests=readings).make("nightly")
+    assert readings.asked == ["before 0", f"after {made['backup']}"]
+    assert made["digests"] == {"volumes": 1}
+
+
+def test_the_first_one_is_made_anew_for_digests_that_it_lacks(cluster: SmallCluster) -> None:
+    made = cluster.recording().first("nightly")
+    assert "digests" not in made
+    cluster.time.pass_by(100)
+    cluster.said.clear()
+    recording = replace(cluster.recording(), digests=Readings(cluster))
+    again = recording.first("nightly")
+    assert again["backup"] != made["backup"]
+    assert recording.first("nightly")["backup"] == again["backup"]
+
+
+def test_no_volume_is_read_for_a_schedule_that_is_not_there(cluster: SmallCluster) -> None:
+    readings = Readings(cluster)
+    with pytest.raises(VeleroError):
+        replace(cluster.recording(), digests=readings).make("weekly")
+    assert readings.asked == []
 
 
 def test_a_second_that_is_cut_off_is_no_difference_between_clocks() -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from canary import writer
-from canary.contents import Method
 from drills.canary.generations import (
     Flaw,
     Judged,
@@ -20,7 +19,6 @@ from drills.canary.generations import (
     judge_volume,
     survey,
 )
-from drills.canary.not_written import not_written
 from drills.canary.truth import (
     Fault,
     Truth,
@@ -235,10 +233,6 @@ def test_what_kopia_does_to_odd_contents_is_seen(volume: Path, memory: Memory) -
     options = Options("the canary's truth", FILE_SYSTEM)
     found = judge_volume(VOLUME, entries, held, fetch_truths(held, memory.truth), options)
     assert verdict_of(found) == (Verdict.BROKEN, Reason.FILE_LOST)
-    why = {one.why for one in not_written(VOLUME, Method.FILE_SYSTEM, as_root=True)}
-    assert "kopia replaces their odd bytes" in why
-    assert not_written(VOLUME, Method.SNAPSHOT, as_root=True) == ()
-    assert len(not_written(VOLUME, Method.SNAPSHOT, as_root=False)) == 1
 
 
 def test_only_the_newest_of_very_many_are_asked_for() -> None:

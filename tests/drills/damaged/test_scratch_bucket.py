@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from minio import Minio
@@ -20,11 +20,9 @@ from drills.damaged.scratch_bucket import (
     ScratchBucket,
     Source,
     TooLargeError,
-    abandoned,
     scratch_bucket,
-    sweep_buckets,
 )
-from drills.store.scratch import ABANDONED_AFTER, MARK
+from drills.store.scratch_removal import ABANDONED_AFTER, MARK, Administration, abandoned
 from s3.client import Credential, connect, connect_admin
 from s3.errors import Cause, StoreError
 from tests.drills.damaged import samples
@@ -152,13 +150,13 @@ class Fleeting:
 def test_what_a_repository_tidies_away_meanwhile_is_looked_for_anew(
     site_store: SiteStore, bare: ScratchBucket, times: int
 ) -> None:
-    bare._client = Fleeting(site_store.client, times)  # type: ignore[assignment]
+    bare._store = replace(bare._store, client=cast("Minio", Fleeting(site_store.client, times)))
     bare.copy(SOURCE, RENAMING, ["shop"], Bounds())
     assert expected().items() <= site_store.content(bare.name).items()
 
 
 def test_a_backup_that_is_being_deleted_is_said(site_store: SiteStore, bare: ScratchBucket) -> None:
-    bare._client = Fleeting(site_store.client, 99)  # type: ignore[assignment]
+    bare._store = replace(bare._store, client=cast("Minio", Fleeting(site_store.client, 99)))
     with pytest.raises(StoreError, match="disappear while they are copied") as caught:
         bare.copy(SOURCE, RENAMING, ["shop"], Bounds())
     assert caught.value.cause is Cause.OBJECT_MISSING
@@ -239,9 +237,10 @@ def test_a_sweep_takes_what_is_dead_and_leaves_the_living_and_the_site(
     site_store: SiteStore, copied: ScratchBucket
 ) -> None:
     before = traces(site_store, copied.name)
-    sweep_buckets(site_store.endpoint, site_store.admin, UNTIL - datetime.timedelta(seconds=1))
+    store = Administration.open(site_store.endpoint, site_store.admin)
+    store.sweep(UNTIL - datetime.timedelta(seconds=1))
     assert traces(site_store, copied.name) == before
-    sweep_buckets(site_store.endpoint, site_store.admin, UNTIL + datetime.timedelta(seconds=2))
+    store.sweep(UNTIL + datetime.timedelta(seconds=2))
     assert traces(site_store, copied.name) == []
     assert SITE_BUCKET in site_store.buckets()
 

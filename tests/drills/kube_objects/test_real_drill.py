@@ -3,6 +3,7 @@
 import datetime
 import io
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from drills.kube_objects.drill import KubeObjectsDrill
 from drills.kube_objects.payload import KubeObjectsPayload
 from drills.kube_objects.run import opened, ready, ready_controls
 from drills.payload import PayloadError, parse
-from drills.sandbox import fence
+from drills.sandbox import fence, leases
 from drills.sandbox.marks import Run
 from drills.verdict import Reason, Verdict
 from tests.drills.objects import archives
@@ -28,8 +29,8 @@ from tests.drills.objects.real_velero import (
     RealVelero,
     posted,
     running_velero,
-    until,
 )
+from tests.drills.volumes.drill_site import no_heartbeat
 from tests.support.kube_api import KubeApi
 
 pytestmark = pytest.mark.tools
@@ -110,7 +111,8 @@ def drilled_namespaces(velero: RealVelero) -> list[str]:
 def left_behind(velero: RealVelero) -> list[str]:
     restores = velero.api.request("GET", RESTORES)["items"]
     maps = velero.api.request("GET", f"/api/v1/namespaces/{NAMESPACE}/configmaps")["items"]
-    found = [one["metadata"]["name"] for one in (*restores, *maps)]
+    held = velero.api.request("GET", leases.collection(NAMESPACE))["items"]
+    found = [one["metadata"]["name"] for one in (*restores, *maps, *held)]
     return [*drilled_namespaces(velero), *(n for n in found if n.startswith("backstop-drill-"))]
 
 
@@ -269,31 +271,30 @@ def test_a_wrong_key_of_the_drill_is_told(drill: Callable[..., KubeObjectsDrill]
     assert run(drill(clients=clients)).judgement().reason is Reason.KEY_UNKNOWN
 
 
-def test_a_run_that_was_killed_is_swept_by_the_next(
-    velero: RealVelero, drill: Callable[..., KubeObjectsDrill]
+def test_a_run_that_was_killed_is_swept_by_the_next_long_before_its_deadline(
+    velero: RealVelero, drill: Callable[..., KubeObjectsDrill], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dead = drill(limits={
-        "rtoSeconds": 300, "rpoSeconds": 86400, "restoreSeconds": 120, "drillSeconds": 1,
-    })  # fmt: skip
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 4)
+    dead = drill()
+    dead.course.lease.start = no_heartbeat
     run_phases(dead.layer, dead.phases()[:4], (), dead.clock, lambda _line: None)
     assert drilled_namespaces(velero) != []
-    until(
-        lambda: datetime.datetime.now(datetime.UTC) > dead.course.run.until or None, "its deadline"
-    )
     record = run(drill())
     assert red(record) == []
     assert left_behind(velero) == []
 
 
-def test_a_run_that_may_be_alive_is_not_met(
-    velero: RealVelero, drill: Callable[..., KubeObjectsDrill]
+def test_a_run_that_lives_is_not_met(
+    velero: RealVelero, drill: Callable[..., KubeObjectsDrill], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 12)
     first = drill()
     run_phases(first.layer, first.phases()[:3], (), first.clock, lambda _line: None)
     judgement = run(drill()).judgement()
     assert (judgement.verdict, judgement.reason) == (Verdict.UNPROVEN, Reason.TARGET_REFUSED)
+    assert f"process {os.getpid()} on " in judgement.detail
     assert drilled_namespaces(velero) != []
-    first.course.aside.take_away()
+    first.course.clean_up(Record())
     assert left_behind(velero) == []
 
 

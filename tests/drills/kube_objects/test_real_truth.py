@@ -60,6 +60,15 @@ def site(velero: RealVelero, **changes: Any) -> dict[str, Any]:
     return payload_of(velero, **given)
 
 
+def order_of(velero: RealVelero) -> dict[str, Any]:
+    """For the first backup."""
+    given = site(velero)
+    shared = ("schema", "site", "endpoint", "region", "caPem", "clients", "evidence", "receiptsDir",
+              "cluster")  # fmt: skip
+    own = {"namespace": NAMESPACE, "schedule": "nightly", "seconds": 120}
+    return {**{key: given[key] for key in shared}, **own}
+
+
 Command = Callable[..., tuple[int, dict[str, Any], str]]
 
 
@@ -211,17 +220,45 @@ def test_a_truth_that_is_damaged_in_the_bucket_is_never_passed_over(
 def test_the_first_backup_is_made_once_and_with_its_truth(
     velero: RealVelero, command: Command
 ) -> None:
-    given = site(velero)
-    order = {
-        key: given[key]
-        for key in ("schema", "site", "endpoint", "region", "caPem", "clients", "evidence",
-                    "receiptsDir", "cluster")
-    } | {"namespace": NAMESPACE, "schedule": "nightly", "seconds": 120}  # fmt: skip
+    order = order_of(velero)
     code, first, said = command(["first-backup"], order)
     assert code == 0, said
     code, again, _ = command(["first-backup"], order)
     assert (code, again["backup"]) == (0, first["backup"])
     velero.client.get_object(EVIDENCE, truth_key(str(first["backup"])))
+
+
+def test_a_volume_that_cannot_be_read_costs_its_digests_and_no_backup(
+    velero: RealVelero, command: Command
+) -> None:
+    wanted = {
+        "claims": [{"namespace": "shop", "claim": "data-*"}], "reader": {"image": "python:3"},
+    }  # fmt: skip
+    code, made, said = command(["backup", "kube-objects"], site(velero, digests=wanted))
+    assert code == 0, said
+    assert made["digests"] == {
+        "volumes": 0, "files": 0, "bytes": 0,
+        "unread": {"shop/data-db-0": "claim shop/data-db-0 has no volume (Pending)"},
+    }  # fmt: skip
+    key = truth_key(made["backup"]).replace(".json.gz", ".volumes.json")
+    index = json.loads(velero.client.get_object(EVIDENCE, key).data)
+    assert [one["claim"] for one in index["volumes"]] == ["data-db-0"]
+    assert index["asked"] == wanted["claims"]
+
+
+def test_a_first_backup_is_made_anew_for_digests_that_it_lacks(
+    velero: RealVelero, command: Command
+) -> None:
+    first = order_of(velero)
+    _, made, _ = command(["first-backup"], first)
+    wanted = {
+        "claims": [{"namespace": "shop", "claim": "none-*"}], "reader": {"image": "python:3"},
+    }  # fmt: skip
+    code, anew, said = command(["first-backup"], {**first, "digests": wanted})
+    assert code == 0, said
+    assert anew["backup"] != made["backup"]
+    code, again, _ = command(["first-backup"], {**first, "digests": wanted})
+    assert (code, again["backup"]) == (0, anew["backup"])
 
 
 def test_a_bucket_that_refuses_fails_the_backup(velero: RealVelero, command: Command) -> None:

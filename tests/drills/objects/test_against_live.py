@@ -8,7 +8,8 @@ import pytest
 
 from drills.objects.against_live import compare
 from drills.objects.findings import Comparison, FindingKind
-from drills.objects.scope import Membership, scope_of
+from drills.objects.scope import Membership
+from drills.velero_filters import scope_of
 from tests.drills.objects import samples
 from tests.drills.objects.samples import Pair
 from tests.drills.objects.test_against_truth import edited, skipped, told

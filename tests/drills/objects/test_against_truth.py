@@ -169,6 +169,29 @@ def test_what_nothing_refers_to_may_be_missing() -> None:
     assert told(compare(truth, pairs[::2])) == [(LOST, "persistentvolumes/pvc-1", ())]
 
 
+def node(name: str = "cp1") -> Pair:
+    status = {"conditions": [{"type": "Ready", "status": "True"}]}
+    return samples.make("nodes", "v1", "Node", "", name, spec={}, status=status)
+
+
+def test_a_node_that_reports_its_health_meanwhile_was_not_made_anew() -> None:
+    """Nobody asks for it, so it may be missing; and that is all there is to say."""
+    known = [samples.config_map(), node()]
+    truth = recorded(known, [known[0], touched(node())], spec={"includedNamespaces": ["shop"]})
+    found = compare(truth, known[:1])
+    assert found.findings == ()
+    assert skipped(found) == {
+        "nodes: only an object that refers to it brings it into the backup": 1
+    }
+
+
+def test_a_node_that_was_really_made_anew_is_told_as_that() -> None:
+    known, anew = [samples.config_map(), node()], touched(node(), uid="another")
+    truth = recorded(known, [known[0], anew], spec={"includedNamespaces": ["shop"]})
+    found = compare(truth, known[:1])
+    assert skipped(found) == {"nodes: it was deleted and created anew while the backup ran": 1}
+
+
 def test_what_velero_changes_in_a_claim_is_not_the_claim_s() -> None:
     def save(content: dict[str, Any]) -> None:
         metadata = content["metadata"]

@@ -18,8 +18,9 @@ from drills.objects.changes import Action, ExpectedChange
 from drills.objects.findings import Comparison, FindingKind
 from drills.objects.keys import UNPACKABLE_NAME_BYTES, ObjectKey
 from drills.objects.normal_form import Restoration
-from drills.objects.scope import LISTED_VERBS, Membership, scope_of
+from drills.objects.scope import LISTED_VERBS, Membership
 from drills.objects.truth import Head, Truth, encloses, new_salt, record
+from drills.velero_filters import scope_of
 from tests.drills.objects import archives
 from tests.drills.objects.real_objects import (
     DEFINITION,

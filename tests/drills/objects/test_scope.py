@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from drills.objects.keys import ObjectKey
-from drills.objects.scope import Inclusion, Membership, ScopeError, scope_of
+from drills.objects.scope import Inclusion, Membership
 from drills.objects.selectors import SelectorError, selector
+from drills.velero_filters import ScopeError, scope_of
 from tests.drills.objects import samples
 from tests.drills.objects.samples import Pair
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from drills.objects import truth_file
 from drills.objects.keys import ObjectKey, parse
-from drills.objects.scope import Membership, scope_of
+from drills.objects.scope import Membership
 from drills.objects.truth import Head, RecordError, Seen, Truth, encloses, listed, record
 from drills.objects.truth_file import Cause, TruthError
+from drills.velero_filters import scope_of
 from tests.drills.objects import samples
 from tests.drills.objects.samples import Pair
 
@@ -83,6 +84,7 @@ def test_what_was_written_meanwhile_is_told_apart() -> None:
     assert not entries[new[0]].required
     assert entries[anew[0]].seen is Seen.CHANGED
     assert not entries[anew[0]].required
+    assert [key for key, entry in entries.items() if entry.replaced] == [anew[0]]
 
 
 def test_a_second_list_of_metadata_tells_no_content() -> None:
@@ -210,12 +212,14 @@ class TestFile:
 
     def whole(self) -> Truth:
         pairs = [*samples.shop(), samples.config_map("team", "x" * 253)]
-        after = [touched(pairs[3]), *pairs[4:], samples.config_map(name="new")]
+        anew = touched(pairs[4], uid="another")
+        after = [touched(pairs[3]), anew, *pairs[5:], samples.config_map(name="new")]
         return recorded(pairs, after, spec={"excludedNamespaces": ["team"]})
 
     def test_it_is_read_back_as_it_was(self) -> None:
         truth = self.whole()
         assert truth_file.read(io.BytesIO(self.written(truth))) == truth
+        assert [entry.replaced for entry in truth.entries.values()].count(True) == 1
 
     def test_the_same_truth_gives_the_same_bytes(self) -> None:
         truth = self.whole()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from drills.sandbox import fence, safety
+from drills.sandbox import fence, leases
 from drills.sandbox.hold import Held, Idle
 from drills.sandbox.kinds import CLAIMS
 from drills.sandbox.marks import Run
@@ -21,7 +21,7 @@ from drills.sandbox.volumes import StorageClass
 from drills.sandbox.wish import Contents, Wish
 from tests.drills.sandbox import samples, velero_rules
 from tests.drills.sandbox.definitions import definition
-from tests.drills.sandbox.runs import run
+from tests.drills.sandbox.runs import NOW, run
 from tests.drills.sandbox.samples import found
 from tests.support.kube_api import CONTROLLERS, KubeApi, RefusedError, running_kube_api
 
@@ -255,13 +255,14 @@ def phase(api: KubeApi, path: str) -> str:
 def test_a_lease_is_held_by_one(api: KubeApi) -> None:
     path = f"/apis/coordination.k8s.io/v1/namespaces/default/leases{STRICT}"
     first, second = run("first"), run("second")
-    api.request("POST", path, safety.lease(first, "default"))
+    api.request("POST", path, leases.content(first, "default", NOW, by="process 7 on here"))
     with pytest.raises(RefusedError) as refused:
-        api.request("POST", path, safety.lease(second, "default"))
+        api.request("POST", path, leases.content(second, "default", NOW))
     assert refused.value.status == 409
     held = api.request("GET", path.replace("leases?", "leases/backstop-drill-kube-objects?"))
-    assert safety.leased(held, second, second.made) is not None
-    assert safety.leased(held, second, first.until) is None
+    assert (
+        str(leases.holder(held)) == "run first (process 7 on here), since 12:00:00 UTC by its clock"
+    )
 
 
 def test_the_restore_object_is_accepted(api: KubeApi) -> None:

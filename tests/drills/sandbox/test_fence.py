@@ -45,22 +45,6 @@ def test_the_quota_leaves_no_room_outside() -> None:
     assert "requests.storage" not in fence.quota(run(), NAME, pods=0)["spec"]["hard"]
 
 
-@pytest.mark.parametrize(
-    ("labels", "level"),
-    [
-        ({"pod-security.kubernetes.io/enforce": "privileged"}, "privileged"),
-        ({"pod-security.kubernetes.io/enforce": "restricted"}, "restricted"),
-        ({"pod-security.kubernetes.io/enforce": "whatever"}, None),
-        ({"pod-security.kubernetes.io/warn": "privileged"}, None),
-        ({}, None),
-    ],
-)
-def test_the_level_of_a_source_is_read_from_its_label(
-    labels: dict[str, str], level: str | None
-) -> None:
-    assert fence.level_of({"metadata": {"labels": labels}}) == level
-
-
 def named(*names: str) -> list[dict[str, Any]]:
     return [{"metadata": {"name": one}} for one in names]
 

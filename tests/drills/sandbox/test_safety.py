@@ -177,44 +177,10 @@ def test_half_a_mark_keeps_no_drill_from_running() -> None:
     assert safety.running([broken], run(), NOW) is None
 
 
-def test_a_lease_says_who_holds_it_and_for_how_long() -> None:
-    made = safety.lease(run(), "velero")
-    assert made["metadata"]["name"] == "backstop-drill-kube-objects"
-    assert made["spec"] == {
-        "holderIdentity": RUN_ID,
-        "leaseDurationSeconds": 7200,
-        "acquireTime": "2026-11-21T12:00:00.000000Z",
-        "renewTime": "2026-11-21T12:00:00.000000Z",
-    }
-
-
-@pytest.mark.parametrize(
-    ("holder", "later", "held"),
-    [
-        (run(OTHER), 0, True),
-        (run(OTHER), 1.99, True),
-        (run(OTHER), 2, False),
-        (run(), 0, False),
-        (None, 0, False),
-    ],
-)
-def test_a_lease_of_a_living_run_is_respected(holder: Run | None, later: float, held: bool) -> None:
-    found = None if holder is None else safety.lease(holder, "velero")
-    refusal = safety.leased(found, run(), NOW + later * HOUR)
-    assert (refusal is not None) is held
-
-
-@pytest.mark.parametrize(
-    "spec", [{}, {"holderIdentity": ""}, {"holderIdentity": OTHER},
-             {"holderIdentity": OTHER, "renewTime": "x", "leaseDurationSeconds": 9}],
-)  # fmt: skip
-def test_a_lease_that_nobody_keeps_is_free(spec: dict[str, Any]) -> None:
-    assert safety.leased({"spec": spec}, run(), NOW) is None
-
-
 def test_every_refusal_is_tested() -> None:
     tested = {cause for cause, *_ in TARGETS}
-    assert tested | {Cause.CLUSTER, Cause.OTHER_SITE, Cause.RUNNING} == set(Cause)
+    elsewhere = {Cause.LEASE_LOST, Cause.RESTORING}  # tests/drills/test_lease.py, test_aside.py
+    assert tested | {Cause.CLUSTER, Cause.OTHER_SITE, Cause.RUNNING} | elsewhere == set(Cause)
 
 
 def test_times_with_fractions_are_read_back_as_they_were_set() -> None:

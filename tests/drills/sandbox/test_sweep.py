@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
+from drills.sandbox import leases
+from drills.sandbox.found import Found
 from drills.sandbox.marks import RUN_LABEL, Run
 from drills.sandbox.modifiers import INERT_NAME
-from drills.sandbox.safety import lease
-from drills.sandbox.sweep import Found, Left, Stage, Step, Sweep, sweep
+from drills.sandbox.sweep import Left, Stage, Step, Sweep, sweep
 from kube.marks import SITE_LABEL
 from tests.drills.sandbox.runs import HOUR, NOW, run
 
@@ -54,8 +55,16 @@ def content(one: Run, policy: str = "Retain") -> dict[str, Any]:
     return {"metadata": metadata, "spec": {"deletionPolicy": policy}}
 
 
-def swept(own: str | None = None, known: tuple[str, ...] = (), **found: Any) -> Sweep:
-    return sweep(Found(**found), "dev", NOW, own=own, known=known)
+def swept(
+    own: str | None = None, known: tuple[str, ...] = (), lost: tuple[str, ...] = (), **found: Any
+) -> Sweep:
+    return sweep(Found(**found), "dev", NOW, own=own, known=known, lost=lost)
+
+
+def lease(one: Run, **spec: Any) -> dict[str, Any]:
+    made = leases.content(one, "velero", NOW)
+    metadata = {**made["metadata"], "resourceVersion": "7"}
+    return {**made, "metadata": metadata, "spec": {**made["spec"], **spec}}
 
 
 def all_of(one: Run, **more: Any) -> dict[str, Any]:
@@ -63,7 +72,7 @@ def all_of(one: Run, **more: Any) -> dict[str, Any]:
         "namespaces": [marked(one), marked(one, part="db")],
         "restores": [restore(one)],
         "config_maps": [config_map(one)],
-        "leases": [lease(one, "velero")],
+        "leases": [lease(one)],
         "contents": [content(one)],
         "volumes": [volume(one), volume(None, "pv-live")],
         **more,
@@ -103,8 +112,66 @@ def test_a_living_run_is_left_alone() -> None:
     assert "may be alive until 13:00:00 UTC" in found.left[0].why
 
 
-def test_the_own_run_goes_although_it_is_alive() -> None:
-    assert len(swept(own="alive", **all_of(ALIVE)).steps) == len(EVERYTHING)
+def test_of_another_layers_living_run_nothing_is_told() -> None:
+    space = marked(ALIVE)
+    assert sweep(Found(namespaces=[space]), "dev", NOW, layer=ALIVE.layer).left
+    elsewhere = sweep(Found(namespaces=[space]), "dev", NOW, layer="volumes")
+    assert (elsewhere.left, elsewhere.steps) == ((), ())
+    over = sweep(Found(namespaces=[marked(DEAD)]), "dev", NOW, layer="volumes")
+    assert [one.name for one in over.steps] == [DEAD.name("shop")]
+
+
+def test_the_own_run_goes_although_it_is_alive_but_for_the_lease_it_needs_meanwhile() -> None:
+    found = steps(swept(own="alive", **all_of(ALIVE)))
+    assert len(found) == len(EVERYTHING) - 1
+    assert "Lease" not in {kind for _, kind, _ in found}
+
+
+def taken_by(own: Run, **found: Any) -> Sweep:
+    """What a run sees of another one whose deadline has not passed."""
+    return swept(own=own.run_id, **{**all_of(ALIVE), "leases": [lease(own)], **found})
+
+
+def test_who_holds_the_lease_knows_that_every_other_run_of_the_layer_is_dead() -> None:
+    found = steps(taken_by(run("own")))
+    assert found == [
+        (action, kind, name.replace("dead", "alive"))
+        for action, kind, name in EVERYTHING
+        if kind != "Lease"
+    ]
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        [],
+        [lease(run("own"), holderIdentity=None)],
+        [lease(run("own"), holderIdentity="alive")],
+        [lease(run("third"))],
+        [lease(Run("prod", "kube-objects", "own", NOW, NOW + HOUR))],
+        [lease(Run("dev", "volumes", "own", NOW, NOW + HOUR))],
+    ],
+)
+def test_without_the_lease_of_that_layer_a_deadline_is_respected(held: list[Any]) -> None:
+    assert steps(taken_by(run("own"), leases=held)) == []
+
+
+def test_the_lease_of_another_layer_says_nothing_before_its_deadline() -> None:
+    other = Run("dev", "volumes", "other", NOW - HOUR, NOW + HOUR)
+    found = swept(own="own", leases=[lease(run("own")), lease(other)], namespaces=[marked(other)])
+    assert steps(found) == []
+    assert [one.kind for one in found.left] == ["Namespace", "Lease"]
+
+
+def test_another_sites_run_is_no_prey_of_who_holds_the_lease() -> None:
+    living = run("other", site="prod", age=1)
+    assert steps(taken_by(run("own"), **{**all_of(living), "leases": [lease(run("own"))]})) == []
+
+
+def test_a_dead_lease_is_removed_only_as_it_was_seen() -> None:
+    """The next run of its layer may take it at any moment."""
+    (step,) = swept(leases=[lease(DEAD)]).steps
+    assert (step.kind, step.version) == ("Lease", "7")
 
 
 def test_another_site_is_left_alone_even_when_its_run_is_over() -> None:
@@ -129,12 +196,35 @@ def test_while_velero_restores_nothing_of_the_run_goes(phase: str) -> None:
         ("Restore", True), ("Namespace", True), ("ConfigMap", True), ("Lease", True),
     }  # fmt: skip
     assert found.left[0].why == "Velero still works on it; the next run removes it"
+    assert found.busy == ("backstop-drill-dead",)
 
 
 @pytest.mark.parametrize("phase", ["Completed", "PartiallyFailed", "Failed", "FailedValidation",
                                    "New", ""])  # fmt: skip
 def test_a_restore_that_has_ended_or_never_began_goes(phase: str) -> None:
-    assert steps(swept(**all_of(DEAD, restores=[restore(DEAD, phase)]))) == EVERYTHING
+    found = swept(**all_of(DEAD, restores=[restore(DEAD, phase)]))
+    assert (steps(found), found.busy) == (EVERYTHING, ())
+
+
+def test_a_restore_that_velero_lost_goes_like_one_that_has_ended() -> None:
+    busy = all_of(DEAD, restores=[restore(DEAD, "InProgress")])
+    found = swept(lost=("uid-1",), **busy)
+    assert (steps(found), found.left, found.busy) == (EVERYTHING, (), ())
+    assert swept(lost=("uid-2",), **busy) == swept(**busy)
+
+
+def test_beside_a_lost_restore_velero_may_work_on_another_one() -> None:
+    late = restore(run("late", age=5), "InProgress", uid="uid-2")
+    found = swept(lost=("uid-1",), restores=[restore(DEAD, "InProgress"), late])
+    assert (steps(found), found.busy) == ([EVERYTHING[1]], ("backstop-drill-late",))
+
+
+def test_a_living_runs_restore_is_never_lost() -> None:
+    assert steps(swept(lost=("uid-1",), restores=[restore(ALIVE, "InProgress")])) == []
+
+
+def test_a_living_runs_restore_is_nobodys_business() -> None:
+    assert swept(restores=[restore(ALIVE, "InProgress")]).busy == ()
 
 
 def test_another_runs_restore_does_not_hold_up_this_one() -> None:

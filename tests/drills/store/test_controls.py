@@ -14,7 +14,8 @@ from drills.payload import parse
 from drills.store import scratch_controls
 from drills.store.controls import CONTROLS, Control, Rigged, choose, run_control
 from drills.store.payload import StorePayload
-from drills.store.scratch import KEY_MARK, MARK, scratch_site
+from drills.store.scratch import scratch_site
+from drills.store.scratch_removal import KEY_MARK, MARK
 from drills.verdict import Reason
 from s3.client import Credential
 from tests.support.store_site import StoreSite, policy

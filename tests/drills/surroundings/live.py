@@ -1,7 +1,7 @@
 """A cluster in memory whose objects can be changed, and which follows suit."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from drills.surroundings.planting import Surroundings
 from kube.client import Client
 from kube.velero.api import Velero
 from tests.drills.sandbox.runs import NOW
-from tests.drills.volumes.drill_site import VELERO, Cluster, place_of
+from tests.drills.volumes.drill_site import VELERO, Cluster, merged, place_of
 from tests.kube.fakes import AT, ok, status
 
 APPS = "/apis/apps/v1/namespaces/velero"
@@ -18,19 +18,6 @@ SERVER = f"{APPS}/deployments/velero"
 AGENT = f"{APPS}/daemonsets/node-agent"
 LOCATION = f"{VELERO}/backupstoragelocations/default"
 STAMP = NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def merged(held: Any, patch: Any) -> Any:
-    """JSON merge patch, RFC 7386."""
-    if not isinstance(patch, Mapping):
-        return patch
-    found = dict(held) if isinstance(held, Mapping) else {}
-    for key, value in patch.items():
-        if value is None:
-            found.pop(key, None)
-        else:
-            found[key] = merged(found.get(key), value)
-    return found
 
 
 @dataclass

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from drills.surroundings.marks import LABEL, NOTE, Note, NoteError, inverse, planting, read
 from kube.marks import SITE_LABEL
 from tests.drills.sandbox.runs import NOW
-from tests.drills.surroundings.live import merged
+from tests.drills.volumes.drill_site import merged
 
 NOTED = Note("dev", "velero-gone", NOW, {"spec": {"replicas": 1}})
 

@@ -13,15 +13,18 @@ from typing import Any, cast
 from drills.aside import Aside
 from drills.backup.archive import Reader
 from drills.backup.course import Course
+from drills.backup.kept_files import KeptFiles
 from drills.backup.truths import Truths as RecordedTruths
 from drills.canary.truth import Truth, TruthError
 from drills.coverage import volume_info
 from drills.coverage.volume_info import VolumeRecord
 from drills.frame import Clock, Record, run_phases
+from drills.lease import Lease
 from drills.objects.keys import ObjectKey
 from drills.sandbox.hold import Idle
 from drills.sandbox.marks import Run
 from drills.usable.edges import Edges as CheckEdges
+from drills.volumes.digest_index import KeptDigests
 from drills.volumes.drill import Edges, Lens, VolumesDrill
 from drills.volumes.payload import VolumesPayload
 from drills.volumes.readers import Edges as ReaderEdges
@@ -153,6 +156,19 @@ def place_of(path: str) -> Place:
     return prefix, namespace, rest[0], rest[1] if len(rest) > 1 else ""
 
 
+def merged(held: Any, patch: Any) -> Any:
+    """JSON merge patch, RFC 7386."""
+    if not isinstance(patch, Mapping):
+        return patch
+    found = dict(held) if isinstance(held, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            found.pop(key, None)
+        else:
+            found[key] = merged(found.get(key), value)
+    return found
+
+
 @dataclass
 class Cluster:
     """`changes`: (method, path) of every write. `fates`: a pod's status by a part of its name.
@@ -171,11 +187,14 @@ class Cluster:
     staying: set[str] = field(default_factory=set)
     broken: Exception | None = None
     time: Time = field(default_factory=Time)
+    versions: int = 0
 
     def put(self, path: str, content: Mapping[str, Any]) -> dict[str, Any]:
         prefix, namespace, plural, name = place_of(path)
         metadata = {**(content.get("metadata") or {}), "name": name}
         metadata.setdefault("uid", f"uid-{name}")
+        self.versions += 1
+        metadata["resourceVersion"] = str(self.versions)
         if namespace:
             metadata["namespace"] = namespace
         held = {**content, "metadata": metadata}
@@ -192,6 +211,19 @@ class Cluster:
     def drilled(self) -> list[str]:
         """Names of what a drill made and is still there."""
         return [key[3] for key in self.objects if "backstop-drill-" in f"{key[1]}/{key[3]}"]
+
+    def _has_namespace(self, called: str) -> bool:
+        return ("api/v1", "", "namespaces", called) in self.objects
+
+    def _other_version(self, path: str, asked: Mapping[str, Any]) -> tuple[int, bytes] | None:
+        """What a Lease answers to a change of another state of it."""
+        held = self.objects.get(place_of(path))
+        if held is None:
+            return status(404, "there is no such Lease", "NotFound")
+        given = asked.get("preconditions") or asked.get("metadata") or {}
+        if given.get("resourceVersion") != held["metadata"]["resourceVersion"]:
+            return status(409, "the object has been modified", "Conflict")
+        return None
 
     def _read(self, path: str, query: Mapping[str, str], _accept: str) -> tuple[int, bytes]:
         if self.broken is not None:
@@ -219,31 +251,50 @@ class Cluster:
         self, method: str, path: str, _query: Any, _headers: Any, body: bytes
     ) -> tuple[int, bytes]:
         self.changes.append((method, path))
-        prefix, namespace, plural, name = place_of(path)
+        name = place_of(path)[3]
         if method == "DELETE" and name in self.staying:
             return ok({})
-        if method == "DELETE":
-            if self.objects.pop((prefix, namespace, plural, name), None) is None:
-                return status(404, f"{path} not found", "NotFound")
-            if plural == "namespaces":
-                self.objects = {key: one for key, one in self.objects.items() if key[1] != name}
-            return ok({})
-        assert method == "POST", f"the drill has nothing to {method}"
         content = json.loads(body)
+        if "/leases/" in path and (refused := self._other_version(path, content)) is not None:
+            return refused
+        if method == "DELETE":
+            return self._delete(path)
+        if method == "PATCH":
+            assert "/leases/" in path, "the drill has nothing to PATCH"
+            return ok(self.put(path, merged(self.objects[place_of(path)], content)))
+        return self._create(path, content)
+
+    def _delete(self, path: str) -> tuple[int, bytes]:
+        _, _, plural, name = place = place_of(path)
+        if self.objects.pop(place, None) is None:
+            return status(404, f"{path} not found", "NotFound")
+        if plural == "namespaces":
+            self.objects = {key: one for key, one in self.objects.items() if key[1] != name}
+        return ok({})
+
+    def _create(self, path: str, content: dict[str, Any]) -> tuple[int, bytes]:
+        prefix, namespace, plural, _ = place_of(path)
         called = content["metadata"]["name"]
         if (prefix, namespace, plural, called) in self.objects:
             return status(409, f"{called} already exists", "AlreadyExists")
-        held = self.put(f"{path}/{called}", content)
+        if namespace.startswith("backstop-drill-") and not self._has_namespace(namespace):
+            return status(404, f'namespaces "{namespace}" not found', "NotFound")
+        made = self.put(f"{path}/{called}", content)
         if plural == "pods":
-            held["status"] = next(
+            made["status"] = next(
                 (one for part, one in self.fates.items() if part in called), READY
             )
         if plural == "restores":
-            held["status"] = self.restore_status
-            for place, one in self.downloads(held).items():
+            made["status"] = self.restore_status
+            for place, one in self.downloads(made).items():
                 self.put(place, one)
-            self.on_restore(held)
-        return ok(held)
+            self.on_restore(made)
+        return ok(made)
+
+
+def no_heartbeat(_work: Callable[[], None]) -> Callable[[], None]:
+    """A test that wants one beats by itself."""
+    return lambda: None
 
 
 def run_through(drill: VolumesDrill) -> Record:
@@ -357,7 +408,8 @@ class DrillSite:
         velero = self.cluster.velero()
         store = cast("Reader", Files(self.store(), self.results))
         aside, recorded = Aside(velero, run, clock, self.say), RecordedTruths(self.folder)
-        course = Course(payload, clock, run, velero, store, aside, recorded)
+        lease = Lease(velero, velero, run, clock, self.say, start=no_heartbeat)
+        course = Course(payload, clock, run, velero, store, aside, lease, recorded)
         folder = self.folder / f"spool-{self.runs}"
         folder.mkdir()
         shell = ShellByClaim(self.volumes, time, acts=self.acts)
@@ -374,7 +426,8 @@ class DrillSite:
             self.forgotten += 1
 
         truths = None if payload.canary is None else self.truths
-        return VolumesDrill(course, Edges(readers, checks, truths, forget), lens)
+        digests = KeptDigests(KeptFiles(recorded), UID, folder)
+        return VolumesDrill(course, Edges(readers, checks, truths, forget, digests), lens)
 
     def downloads(self, restore: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """What Velero notes of every volume that it moved or copied back, all of them well."""

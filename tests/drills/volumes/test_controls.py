@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from canary import writer
+from drills.backup.controls import planted
 from drills.canary.truth import GENERATIONS
 from drills.controls import NONE, ROTATE
 from drills.coverage import controls as coverage
 from drills.verdict import Reason, Verdict
 from drills.volumes.compare_trees import Options, compare
-from drills.volumes.controls import CONTROLS, Control, choose, names, planted, run_all
+from drills.volumes.controls import CONTROLS, Control, choose, names, run_all
 from drills.volumes.drill import VolumesDrill
 from drills.volumes.entry import FILE, Entry
 from drills.volumes.payload import VolumesPayload
@@ -30,6 +31,8 @@ from tests.drills.volumes.trees import ROOT, directory, file
 BY_NAME = {one.name: one for one in CONTROLS}
 IN_TREES = ["lost-file", "changed-content", "changed-mode", "added-file"]
 WITHOUT_DATA = ["other-cluster", "stale-point", "no-volume-data", "scope-lost"]
+# They need a user's check, or digests; see test_recorded_digests.py for those.
+ELSEWHERE = {"check-that-must-fail", "changed-digest", "lost-digested-file"}
 TODAY = datetime.date(2026, 11, 21)
 
 
@@ -72,6 +75,8 @@ def test_the_table_says_what_is_expected() -> None:
         "changed-content": Reason.CONTENT_DIFFERS,
         "changed-mode": Reason.METADATA_DIFFERS,
         "added-file": Reason.FILE_ADDED,
+        "changed-digest": Reason.CONTENT_DIFFERS,
+        "lost-digested-file": Reason.FILE_LOST,
         "check-that-must-fail": Reason.CHECK_FAILED,
     }
 
@@ -146,7 +151,7 @@ def test_what_is_no_generation_is_left_alone(site: DrillSite, control: str) -> N
     assert seen(control, site, f"{CANARY}/{CLAIM}", held) == held
 
 
-@pytest.mark.parametrize("control", [one for one in CONTROLS if one.name != "check-that-must-fail"])
+@pytest.mark.parametrize("control", [one for one in CONTROLS if one.name not in ELSEWHERE])
 def test_the_drill_notices_it_and_leaves_nothing(site: DrillSite, control: Control) -> None:
     if control.name == "opt-in-lost":
         asking(site)
@@ -241,10 +246,10 @@ def test_all_are_run_and_those_left_out_are_told(site: DrillSite) -> None:
     score = run_all(payload_of(), site.made, told.append)
     assert score.complete
     assert [one.name for one in score.controls] == [
-        one for one in names() if one not in ("opt-in-lost", "check-that-must-fail")
+        one for one in names() if one not in {"opt-in-lost", *ELSEWHERE}
     ]
     assert len(told) == len(CONTROLS) + 1  # of damaged copies: no administrator was given
-    assert sum("not planted" in line for line in told) == 2
+    assert sum("not planted" in line for line in told) == 1 + len(ELSEWHERE)
     assert sum("killed" in line for line in told) == len(score.controls)
     assert site.cluster.drilled() == []
 

@@ -109,7 +109,8 @@ def test_an_old_heartbeat_is_over_the_limit_and_the_point_is_not(site: DrillSite
 def test_a_truth_that_is_damaged_leaves_the_other_volumes_judged(site: DrillSite) -> None:
     site.truths.fault = TruthError(Fault.DIGEST, "the truth is damaged")
     record = site.run()
-    assert reasons(record) == {Reason.NOTHING_TO_CHECK}
+    assert reasons(record) == {Reason.NOTHING_TO_CHECK, Reason.TRUTH_UNUSABLE}
+    assert record.judgement().reason is Reason.NOTHING_TO_CHECK
     assert any(one.what == "extent of shop/stock" for one in record.compared)
     assert record.rpo_seconds == 7200
 

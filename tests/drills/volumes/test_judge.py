@@ -160,15 +160,55 @@ def foreign(truths: Truths) -> None:
 
 
 @pytest.mark.parametrize(("fault", "said"), [(rotten, "is damaged"), (foreign, "is that of anot")])
-def test_a_truth_that_must_not_be_used_judges_nothing(
+def test_where_no_truth_may_be_used_nothing_is_judged(
     root: Path, truths: Truths, fault: Callable[[Truths], None], said: str
 ) -> None:
     fault(truths)
     found = canary(root, truths)
     assert verdict_of(found) == (Verdict.UNPROVEN, Reason.NOTHING_TO_CHECK)
-    (check,) = found.checks
+    assert [check.reason for check in found.checks] == [
+        *[Reason.TRUTH_UNUSABLE] * 3, Reason.NOTHING_TO_CHECK,
+    ]  # fmt: skip
+    assert all(said in check.observed for check in found.checks)
+    assert sum(one.count for one in found.compared) == 0
+    assert found.heartbeat is None
+
+
+@pytest.mark.parametrize(("fault", "said"), [(rotten, "is damaged"), (foreign, "is that of anot")])
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_a_truth_that_must_not_be_used_is_named_and_the_others_count(
+    root: Path, truths: Truths, which: int, fault: Callable[[Truths], None], said: str
+) -> None:
+    key = sorted(truths.memory.kept)[which]
+    one = Truths()
+    one.memory.kept = {key: truths.memory.kept[key]}
+    fault(one)
+    truths.memory.kept |= one.memory.kept
+    found = canary(root, truths)
+    assert verdict_of(found) == (Verdict.UNPROVEN, Reason.TRUTH_UNUSABLE)
+    (check,) = (one for one in found.checks if not one.ok)
+    assert (check.client, check.reason) == (NAME, Reason.TRUTH_UNUSABLE)
     assert said in check.observed
-    assert (found.compared, found.heartbeat) == ([], None)
+    assert (
+        f"generation {int(sorted(generations(root))[which].name)} truth-damaged" in check.observed
+    )
+    assert sum(one.count for one in found.compared) > 0
+    (aside,) = (one for one in found.not_compared if one.what.startswith("entries of generations"))
+    assert aside.why == "their truth must not be used"
+    assert found.heartbeat is not None
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_beside_a_damaged_truth_a_fault_is_still_found(
+    root: Path, truths: Truths, which: int
+) -> None:
+    """It is the graver one of the two, wherever it is."""
+    key = sorted(truths.memory.kept)[which]
+    truths.memory.kept[key] = truths.memory.kept[key].replace(b"one-byte", b"two-byte")
+    for number, folder in enumerate(sorted(generations(root))):
+        if number != which:
+            (folder / "one-byte").write_bytes(b"?")
+    assert verdict_of(canary(root, truths)) == (Verdict.BROKEN, Reason.CONTENT_DIFFERS)
 
 
 def test_a_store_that_is_away_is_raised(root: Path, truths: Truths) -> None:

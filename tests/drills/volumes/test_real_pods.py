@@ -7,11 +7,13 @@ import pytest
 
 from drills.sandbox import fence
 from drills.sandbox.hold import Idle
-from drills.volumes import reading
-from drills.volumes.reader_pod import ReaderPod, pod_name
+from drills.volumes import live_pod, reading
+from drills.volumes.reader_pod import VOLUME, ReaderPod, pod_name
 from drills.volumes.readers import Edges, Readers
 from drills.volumes.reading import ReadError
+from drills.volumes.sources import Source
 from drills.volumes.unread import Unread
+from drills.volumes.witness import MAKE_SECONDS
 from kube.client import Clock, connect
 from kube.kubeconfig import parse
 from kube.pods.channels import open_dial
@@ -22,6 +24,7 @@ from tests.support.kube_api import KubeApi, running_kube_api
 
 pytestmark = pytest.mark.tools
 
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 SANDBOX = run().name("shop")
 PODS = f"/api/v1/namespaces/{SANDBOX}/pods"
 SPEC = pod()["spec"]
@@ -75,3 +78,32 @@ def test_the_server_takes_readers_and_no_more_than_the_quota(api: KubeApi, tmp_p
     (found,) = readers.read_all([source], ready_seconds=1, read_seconds=1)
     assert isinstance(found, Unread)
     assert "exceeded quota" in found.sentence
+
+
+def test_the_server_takes_a_reader_beside_a_workload_unless_its_namespace_is_restricted(
+    api: KubeApi, tmp_path: Path
+) -> None:
+    kubeconfig = parse(api.kubeconfig)
+    edges = Edges(connect(kubeconfig), open_writer(kubeconfig), open_dial(kubeconfig), Clock())
+    readers = Readers(
+        run(), edges, Idle("helper:1"), tmp_path, lambda _line: None, shape=live_pod.manifest,
+        make_seconds=MAKE_SECONDS,
+    )  # fmt: skip
+    user = {"spec": {"nodeName": "n1", "tolerations": SPEC["tolerations"],
+                     "securityContext": {"seLinuxOptions": {"level": "s0:c1,c2"}}}}  # fmt: skip
+    for namespace, labels in (("open", {}), ("closed", RESTRICTED)):
+        metadata = {"name": namespace, "labels": labels}
+        edges.writer.create("/api/v1/namespaces", {"metadata": metadata})
+        claim = {"metadata": {"name": "data", "namespace": namespace}}
+        readers.start([live_pod.pod_for(claim, user)])
+    (made,) = api.request("GET", "/api/v1/namespaces/open/pods")["items"]
+    assert made["spec"]["nodeName"] == "n1"
+    assert made["metadata"]["name"] == pod_name(run(), "data")
+    assert made["metadata"]["labels"]["velero.io/exclude-from-backup"] == "true"
+    assert api.request("GET", "/api/v1/namespaces/closed/pods")["items"] == []
+    found = readers.read(
+        Source("closed", "data", pod_name(run(), "data"), VOLUME, namespace="closed"),
+        ready_seconds=1, read_seconds=1,
+    )  # fmt: skip
+    assert isinstance(found, Unread)
+    assert 'violates PodSecurity "restricted' in found.sentence

@@ -108,6 +108,14 @@ def test_a_symlink_is_never_followed(volume: Path) -> None:
     assert not [path for path in paths if path.startswith(b"link to a directory/")]
 
 
+def test_no_directory_stays_open(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").touch()
+    in_process(tmp_path)
+    held = [str(one.readlink()) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+    assert [one for one in held if one.startswith(str(tmp_path))] == []
+
+
 def test_one_process_and_several_print_the_same(volume: Path) -> None:
     for number in range(300):
         (volume / "data" / f"{number}").write_bytes(b"x" * number)

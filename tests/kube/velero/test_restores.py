@@ -255,6 +255,13 @@ def test_a_volume_nobody_has_looked_at_is_new() -> None:
     assert [(one.phase, one.ended, one.seconds) for one in found] == [("New", False, None)]
 
 
+def test_a_volume_tells_the_version_of_its_record() -> None:
+    one = volume()
+    one["metadata"]["resourceVersion"] = "11"
+    found = volume_restores(velero_of(Server([items(one), items(volume())])), "u1")
+    assert sorted(one.version for one in found) == ["", "11"]
+
+
 # On a real API server with Velero's definitions: what its server would write, the test writes.
 
 

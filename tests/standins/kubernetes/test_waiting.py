@@ -60,6 +60,9 @@ def run_pods(api: KubeApi, namespace: str) -> None:
     ready = {"type": "Ready", "status": "True", "lastTransitionTime": now}
     status = {"phase": "Running", "conditions": [ready], "podIP": "10.0.0.1"}
     for pod in pods(api, namespace):
+        # A controller that is told of it again and again never comes to rest.
+        if (pod.get("status") or {}).get("phase") == "Running":
+            continue
         path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/status"
         try:
             api.patch(path, {"status": status})

@@ -1,0 +1,1 @@
+"""Longhorn's backups as resources: credential, targets, recurring jobs, settings, bindings."""

@@ -1,0 +1,1 @@
+"""What `python -m drills longhorn` does, one module a command."""

@@ -1,0 +1,1 @@
+"""What is inside a raw disk image: which file system, whether it is sound, its files. Read-only."""

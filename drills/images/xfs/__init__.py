@@ -1,0 +1,1 @@
+"""xfs, read without mounting."""

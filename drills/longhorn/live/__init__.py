@@ -1,0 +1,1 @@
+"""Volumes brought back by Longhorn itself, aside, and held against what the drill reads alone."""
