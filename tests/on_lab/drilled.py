@@ -16,6 +16,7 @@ from s3.client import Credential, StoreEndpoint, connect
 from tests.on_lab.site import Done, Site, run
 
 REMOVAL_SECONDS = 300
+NODE_STORAGE = "/var/lib/lab-csi"
 LISTED = (
     *("namespaces", "persistentvolumes", "persistentvolumeclaims", "pods", "configmaps"),
     *("leases", "secrets", "serviceaccounts", "services", "deployments", "replicasets"),
@@ -146,7 +147,7 @@ def things(drills: Drills) -> set[str]:
     listed = did(drills.site, "kubectl", "get", ",".join(LISTED), "-A", "--no-headers", columns)
     # Velero tidies its repositories whenever it likes.
     found = {" ".join(line.split()) for line in listed.splitlines() if "maintain" not in line}
-    held = drills.site.lab.on("cp1", "ls -d /var/lib/lab-csi/*/*")
+    held = drills.site.lab.on("cp1", f"ls -d {NODE_STORAGE}/*/*")
     payload = drills.payloads["volumes"]
     key = next(one for one in payload["clients"] if one["name"] == "drill")
     store = connect(
@@ -155,6 +156,12 @@ def things(drills: Drills) -> set[str]:
     )
     files = store.list_objects(payload["velero"]["bucket"], prefix="restores/", recursive=True)
     return found | set(held.split()) | {str(one.object_name) for one in files}
+
+
+def lasting(found: set[str]) -> set[str]:
+    """Without the volumes and snapshots that the node is making: each gets its name when it is
+    whole, whoever asked for it and whatever runs beside."""
+    return {one for one in found if not one.startswith(f"{NODE_STORAGE}/partial/")}
 
 
 def assert_as_before(drills: Drills, before: set[str]) -> None:

@@ -103,6 +103,15 @@ class Cluster:
         return found
 
 
+def asked_again(url: str) -> str:
+    """A script that prints a page.
+
+    kube-proxy learns of a Service's endpoint a moment after the pod is ready, and a connection
+    begun before that never arrives: what it sends again is taken for the same one. Hence a new one.
+    """
+    return f"for i in $(seq 30); do wget -T 2 -qO- {url} && exit; sleep 1; done; exit 1"
+
+
 def inventory(lab: Lab) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((HOME / lab.instance / "inventory.json").read_text())
     return found
@@ -196,7 +205,7 @@ def test_the_machines_own_settings_stay_as_they_were(
 
 
 def test_a_workload_has_a_volume_a_name_and_an_address(workload: Cluster) -> None:
-    page = workload.in_pod("web", "wget -qO- http://web.flow.svc.cluster.local/")
+    page = workload.in_pod("web", asked_again("http://web.flow.svc.cluster.local/"))
     assert page == "Hello from the lab\n"
     assert "web" in workload.kubectl("-n", "flow", "get", "pods", "-o", "name")
     assert workload.kubectl("-n", "flow", "logs", "web") == ""

@@ -26,6 +26,7 @@ from tests.on_lab.drilled import (
     backups,
     did,
     failed,
+    lasting,
     remove_backups,
     things,
     told,
@@ -122,7 +123,7 @@ def meeting(drills: Drills) -> Meeting:
         one = drills.begin(layer)
         one.says(f"{layer}: prepare")
         with one.hardly_running():
-            there = things(drills)
+            there = lasting(things(drills))
             found.second += drills.run(layer)
             found.changed |= there - things(drills)
         found.first += one.receipts()
