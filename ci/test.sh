@@ -9,10 +9,16 @@ python=${PYTHON:-python3}
 # assertions of all test files anew, and every command and plugin would be compiled anew.
 unset PYTHONDONTWRITEBYTECODE
 venv=$("$python" -m lab venv)
-# The remote half of the command stand-in is tested against a real sshd. CI gets one; a person's
-# machine is left without (the tests then say so), for the package would start a service there.
-if [ "${CI:-}" = true ] && [ ! -x /usr/sbin/sshd ] && command -v apt-get >/dev/null; then
-  apt-get update -qq && apt-get install -y -qq --no-install-recommends openssh-server >/dev/null
+# The remote half of the command stand-in is tested against a real sshd, and the readers of images
+# against what mkfs.xfs makes. CI gets both; a person's machine is left without (the tests then say
+# so), for a package may start a service there.
+if [ "${CI:-}" = true ] && command -v apt-get >/dev/null; then
+  packages=
+  [ -x /usr/sbin/sshd ] || packages=openssh-server
+  command -v mkfs.xfs >/dev/null || packages="$packages xfsprogs"
+  # shellcheck disable=SC2086  (two words are two packages)
+  [ -z "$packages" ] ||
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends $packages >/dev/null; }
 fi
 # Several labs run at once, and each node of a cluster watches dozens of files for root: more than a
 # kernel's default lets one user watch. It is put back at the end.

@@ -30,7 +30,7 @@ def drills(
     return subprocess.run(
         [sys.executable, "-m", "drills", *arguments],
         input=stdin, capture_output=True, text=True, cwd=ROOT, env=environment, check=False,
-        timeout=60,
+        timeout=300,
     )  # fmt: skip
 
 

@@ -145,7 +145,7 @@ def test_of_many_at_once_one_gets_it(api: KubeApi, free: str) -> None:
 
 
 def test_a_heart_beats_over_a_restart_of_the_server(api: KubeApi) -> None:
-    one = lease(api, "one", seconds=20)
+    one = lease(api, "one", seconds=600)
     one.take(nobody)
     api.stop("kube-apiserver")
     assert one.beat(), "a request that failed is no end"

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from drills.scratch import LOCK, PREFIX, UNLOCKED_SECONDS, Scratch, sweep
+from tests.support.open_files import open_files
 
 
 def test_the_folder_is_made_late_private_and_goes_with_all_that_is_in_it(tmp_path: Path) -> None:
@@ -25,12 +26,12 @@ def test_the_folder_is_made_late_private_and_goes_with_all_that_is_in_it(tmp_pat
 
 
 def test_it_goes_with_whoever_holds_it(tmp_path: Path) -> None:
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = open_files()
     scratch = Scratch(tmp_path)
     scratch.tree("pvc-1").write_bytes(b"x")
     del scratch
     assert list(tmp_path.iterdir()) == []
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert open_files() == before
 
 
 def test_what_lives_is_left_and_what_was_killed_is_swept(tmp_path: Path) -> None:

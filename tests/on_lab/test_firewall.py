@@ -37,7 +37,7 @@ def reach(lab: Lab, site: Site) -> str:
     """What cp1, which no list allows, gets from the store: an HTTP status, or "nothing"."""
     url = f"https://{inventory(site)['hosts']['store1']['address']}:9091/minio/health/live"
     ask = (
-        f"curl --silent --insecure --max-time 3 --output /dev/null --write-out %{{http_code}} {url}"
+        f"curl --silent --insecure --max-time 5 --output /dev/null --write-out %{{http_code}} {url}"
     )
     return lab.on("cp1", f"status=$({ask}) && echo $status || echo nothing").strip()
 

@@ -117,11 +117,11 @@ def pid_on_this_kernel(lab: Lab) -> int:
     """The pid, here, of the host's sshd: the process whose PID namespace view is the host's one."""
     marker = f"backstop-trace-{os.getpid()}"
     session = subprocess.Popen(
-        ["python3", "-m", "lab", "exec", "edge1", "--", "sh", "-c", f"'sleep 5; : {marker}'"],
+        ["python3", "-m", "lab", "exec", "edge1", "--", "sh", "-c", f"'sleep 30; : {marker}'"],
         cwd=Path(__file__).resolve().parents[2], env=lab.environment,
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 4
+        deadline = time.monotonic() + 25
         while time.monotonic() < deadline:
             for entry in Path("/proc").glob("[0-9]*"):
                 try:
@@ -132,6 +132,7 @@ def pid_on_this_kernel(lab: Lab) -> int:
                     return ancestor_named(int(entry.name), "sshd")
             time.sleep(0.1)
     finally:
+        session.terminate()
         session.wait(timeout=20)
     raise AssertionError("the host's sshd was not found on this kernel")
 

@@ -10,7 +10,7 @@ import pytest
 
 from drills.backupstore import direct
 from drills.backupstore.direct import ALIGNED, AT_ONCE, LEAST_BYTES, DirectWriter
-from tests.drills.backupstore.readers.watched import open_files
+from tests.support.open_files import open_files
 
 LARGE = 9 << 20
 

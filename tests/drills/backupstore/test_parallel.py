@@ -118,7 +118,8 @@ def test_a_stop_ends_the_wait_for_work_that_hangs(monkeypatch: pytest.MonkeyPatc
     hang.set()
 
 
-def test_who_leaves_early_leaves_no_threads_behind() -> None:
+def test_who_leaves_early_leaves_no_threads_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "LEAVE_SECONDS", 30.0)
     before = set(threading.enumerate())
     found = doubled(iter(range(1000)))
     assert next(found) % 2 == 0

@@ -43,7 +43,7 @@ class TruthStore:
             "endpoint": self.server.url, "region": self.server.region, "bucket": BUCKET,
             "prefix": PREFIX, "caFile": str(self.server.ca_file),
             "accessKeyFile": str(folder / "accessKey"), "secretKeyFile": str(folder / "secretKey"),
-            "attempts": 3, "requestSeconds": 2, "budgetSeconds": 4, **more,
+            "attempts": 3, "requestSeconds": 20, "budgetSeconds": 60, **more,
         }  # fmt: skip
 
     def witnesses(self, folder: Path, **more: object) -> writer.Witnesses:

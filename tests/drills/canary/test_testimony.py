@@ -120,7 +120,7 @@ def test_a_name_with_odd_letters_is_signed_as_the_store_reads_it(
 
 
 def test_a_store_that_goes_away_and_comes_back(truth_store: TruthStore, tmp_path: Path) -> None:
-    witnesses = truth_store.witnesses(tmp_path / "keys", requestSeconds=1, budgetSeconds=2)
+    witnesses = truth_store.witnesses(tmp_path / "keys")
     one = keeper(tmp_path / "volume", Clock(START + 100_000), keep=5)
     truth_store.server.stop()
     try:

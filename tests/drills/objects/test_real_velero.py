@@ -91,6 +91,20 @@ class Lived:
         return record(before, after, membership, head), backup
 
 
+def of_a_new_kind(lived: Lived, word: str) -> Comparison:
+    """What a backup holds of a kind that was defined just before it."""
+    text = json.dumps(DEFINITION).replace("widget", word).replace("Widget", word.title())
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    lived.velero.api.request("POST", definitions, json.loads(text))
+    new = {"apiVersion": "example.org/v1", "kind": word.title(), "metadata": {"name": "new"}}
+    posted(lived.velero.api, f"/apis/example.org/v1/namespaces/shop/{word}s", new)
+    lived.settled()
+    name = f"young-{word}"
+    truth, backup = lived.truth(name, {"includedNamespaces": ["shop"]})
+    assert backup["status"]["phase"] == "Completed"
+    return against_truth.compare(truth, tarball.objects(lived.velero.tarball(name)))
+
+
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     folder: Path = tmp_path_factory.mktemp("velero")
@@ -309,19 +323,14 @@ class TestControls:
         assert "file name too long" in str(restored.results.red[0])
 
     def test_a_kind_that_velero_has_not_heard_of_yet_is_lost(self, lived: Lived) -> None:
-        definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-        text = json.dumps(DEFINITION).replace("widget", "gadget").replace("Widget", "Gadget")
-        lived.velero.api.request("POST", definitions, json.loads(text))
-        gadget = {"apiVersion": "example.org/v1", "kind": "Gadget", "metadata": {"name": "new"}}
-        place = "/apis/example.org/v1/namespaces/shop/gadgets"
-        posted(lived.velero.api, place, gadget)
-        lived.settled()
-        truth, backup = lived.truth("young", {"includedNamespaces": ["shop"]})
-        assert backup["status"]["phase"] == "Completed"
-        found = against_truth.compare(truth, tarball.objects(lived.velero.tarball("young")))
+        # It learns every five minutes: whoever met that moment has nearly all of them left.
+        for word in ("gadget", "gizmo"):
+            found = of_a_new_kind(lived, word)
+            if told(found):
+                break
         assert told(found) == [
-            "lost customresourcedefinitions.apiextensions.k8s.io/gadgets.example.org",
-            "lost gadgets.example.org/shop/new",
+            f"lost customresourcedefinitions.apiextensions.k8s.io/{word}s.example.org",
+            f"lost {word}s.example.org/shop/new",
         ]
 
 

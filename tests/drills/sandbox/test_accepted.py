@@ -245,7 +245,7 @@ def test_claims_without_data_and_volumes_of_the_live_one_never_meet(api: KubeApi
     claim = "/api/v1/namespaces/{}/persistentvolumeclaims/data"
     settled(lambda: phase(api, claim.format("grabs")) == "Bound")
     assert phase(api, claim.format(namespace)) == "Pending"
-    assert phase(api, "/api/v1/persistentvolumes/pv-live") == "Available"
+    settled(lambda: phase(api, "/api/v1/persistentvolumes/pv-live") == "Available")
 
 
 def phase(api: KubeApi, path: str) -> str:

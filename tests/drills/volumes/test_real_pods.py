@@ -17,6 +17,7 @@ from drills.volumes.witness import MAKE_SECONDS
 from kube.client import Clock, connect
 from kube.kubeconfig import parse
 from kube.pods.channels import open_dial
+from kube.waiting import until
 from kube.writer import open_writer
 from tests.drills.sandbox.runs import run
 from tests.drills.sandbox.samples import pod
@@ -94,6 +95,9 @@ def test_the_server_takes_a_reader_beside_a_workload_unless_its_namespace_is_res
     for namespace, labels in (("open", {}), ("closed", RESTRICTED)):
         metadata = {"name": namespace, "labels": labels}
         edges.writer.create("/api/v1/namespaces", {"metadata": metadata})
+        account = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
+        # As in a namespace that is in use.
+        until(lambda path=account: api.exists(path) or None, edges.clock, 60.0)
         claim = {"metadata": {"name": "data", "namespace": namespace}}
         readers.start([live_pod.pod_for(claim, user)])
     (made,) = api.request("GET", "/api/v1/namespaces/open/pods")["items"]

@@ -1,6 +1,5 @@
 """Reader processes that a test sees: ready before the first block, and counted."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -115,7 +114,3 @@ def fake(monkeypatch: pytest.MonkeyPatch, does: str) -> None:
         )  # fmt: skip
 
     monkeypatch.setattr(ReaderProcess, "_start", start)
-
-
-def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (its own descriptor counts each time)
