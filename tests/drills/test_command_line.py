@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.minio_server import free_port
+from tests.support.ports import free_port
 from tests.support.store_site import StoreSite, policy, statement
 
 ROOT = Path(__file__).resolve().parents[2]

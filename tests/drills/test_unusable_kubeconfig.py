@@ -18,7 +18,7 @@ from tests.drills.volumes import drill_site
 from tests.kube import kubeconfigs
 from tests.kube.certificates import ended_certificate
 from tests.support.authority import make_authority
-from tests.support.minio_server import free_port
+from tests.support.ports import free_port
 
 UID = "uid-of-the-cluster"
 LAYERS = ("kube-objects", "volumes", "longhorn")

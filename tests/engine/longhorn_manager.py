@@ -74,19 +74,19 @@ def _poll(api: KubeApi, found: dict[str, Any]) -> None:
         return
     name = found["metadata"]["name"]
     path = object_path(NAMESPACE, "backuptargets", name)
-    message = _unavailable(api, found["spec"])
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    condition = {"type": "Unavailable", "status": "True" if message else "False"}
-    status = {"available": not message, "conditions": [{**condition, "message": message}]}
-    if not message:
-        status["lastSyncedAt"] = now
     try:
+        message = _unavailable(api, found["spec"])
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        condition = {"type": "Unavailable", "status": "True" if message else "False"}
+        status = {"available": not message, "conditions": [{**condition, "message": message}]}
+        if not message:
+            status["lastSyncedAt"] = now
         api.patch(f"{path}/status", {"status": status}, manager=MANAGER)
         whole = api.request("GET", path)
         whole["spec"]["syncRequestedAt"] = now
         api.request("PUT", f"{path}?fieldManager={MANAGER}", whole)
     except RefusedError as error:
-        if error.status not in (404, 409):  # somebody else was first
+        if error.status not in (404, 409):  # somebody else was first, or took it away
             raise
 
 

@@ -21,7 +21,8 @@ from tests.engine.interruptions import (
 )
 from tests.engine.server_view import clients, listing, objects
 from tests.engine.site import STACK, EngineSite, existing_store, shown
-from tests.support.minio_server import free_port, issue_certificate
+from tests.support.minio_server import issue_certificate
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.tools
 

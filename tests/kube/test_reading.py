@@ -175,7 +175,13 @@ def test_a_real_watch_sees_an_object_come_and_go(api: KubeApi, make: Callable[[s
     api.patch(f"{MAPS}/watched", {"data": {"a": "b"}})
     writer.delete(f"{MAPS}/watched")
     fields = {"metadata.name": "watched"}
-    seen = list(client.watch(MAPS, since=since, fields=fields, seconds=1))
+    watch = client.watch(MAPS, since=since, fields=fields, seconds=20)
+    seen = []
+    for one in watch:
+        seen.append(one)
+        if one[0] == "DELETED":
+            break
+    watch.close()  # type: ignore[attr-defined]
     assert [kind for kind, _ in seen] == ["ADDED", "MODIFIED", "DELETED"]
     assert {one["metadata"]["name"] for _, one in seen} == {"watched"}
 

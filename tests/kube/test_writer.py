@@ -13,7 +13,7 @@ from kube.writer import ExistsError, Writer, open_writer
 from tests.kube import kubeconfigs
 from tests.kube.fakes import AT, Answer, Server, ok, status
 from tests.support.kube_api import KubeApi
-from tests.support.minio_server import free_port
+from tests.support.ports import free_port
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 NOT_SENT = NewConnectionError(None, "refused")  # type: ignore[arg-type]

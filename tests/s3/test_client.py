@@ -16,7 +16,8 @@ from s3.client import (
 )
 from s3.errors import SDK_ERRORS, Cause, StoreError, cause_of_code, classify
 from s3.handshake import handshake
-from tests.support.minio_server import MinioServer, free_port, issue_certificate
+from tests.support.minio_server import MinioServer, issue_certificate
+from tests.support.ports import free_port
 
 
 def endpoint_of(server: MinioServer, region: str = "") -> StoreEndpoint:

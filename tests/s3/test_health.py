@@ -11,7 +11,8 @@ from s3.errors import StoreError
 from s3.health import parse_health, wait
 from s3.settings import BadRequestError
 from tests.s3.test_certificates import ca, signed
-from tests.support.minio_server import MinioServer, free_port, running_minio
+from tests.support.minio_server import MinioServer, running_minio
+from tests.support.ports import free_port
 
 
 def request(url: str, ca_pem: str, certificate: str, seconds: int = 1) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.stack.real_engine import Site, site_in, wait_until
 from tests.support.authority import make_authority
-from tests.support.minio_server import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.tools
 

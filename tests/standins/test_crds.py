@@ -109,9 +109,11 @@ def _wait_established(api: KubeApi, name: str) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         # A definition that no controller has looked at yet says "conditions": null.
-        status = api.request("GET", f"{CRDS}/{name}").get("status") or {}
+        found = api.request("GET", f"{CRDS}/{name}")
+        status, spec = found.get("status") or {}, found["spec"]
         states = {one["type"]: one["status"] for one in status.get("conditions") or ()}
-        if states.get("Established") == "True":
+        place = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
+        if states.get("Established") == "True" and api.exists(place):
             return
         time.sleep(0.2)
     raise AssertionError(f"{name} is not served")

@@ -31,7 +31,8 @@ from tests.drills.canary.canaries import (
     write_config,
 )
 from tests.drills.canary.conftest import BUCKET, PREFIX, TruthStore
-from tests.support.minio_server import free_port, issue_certificate
+from tests.support.minio_server import issue_certificate
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.tools
 TRUTH = b'{"a": "truth"}\n'

@@ -27,7 +27,8 @@ from minio import Minio
 from urllib3 import PoolManager
 
 from tests.support.kube_api import CONTROLLERS, KubeApi, RefusedError, running_kube_api, tool
-from tests.support.minio_server import MinioServer, free_port, running_minio
+from tests.support.minio_server import MinioServer, running_minio
+from tests.support.ports import free_port
 
 NAMESPACE, BUCKET = "velero", "backups"
 GROUP = f"/apis/velero.io/v1/namespaces/{NAMESPACE}"

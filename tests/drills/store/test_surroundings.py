@@ -16,7 +16,8 @@ from drills.store.surroundings import region_checks
 from drills.verdict import Reason, Verdict
 from s3.client import Credential, Session, StoreEndpoint
 from tests.support.drill_runs import assert_proven, assert_red, drill, failed_checks
-from tests.support.minio_server import MinioServer, free_port, issue_certificate, running_minio
+from tests.support.minio_server import MinioServer, issue_certificate, running_minio
+from tests.support.ports import free_port
 from tests.support.store_site import StoreSite, make_bucket, noncurrent_rule, truths_rule
 
 pytestmark = pytest.mark.tools

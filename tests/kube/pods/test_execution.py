@@ -42,7 +42,7 @@ from tests.kube.pods.command_server import (
     failed,
 )
 from tests.support.kube_api import KubeApi
-from tests.support.minio_server import free_port
+from tests.support.ports import free_port
 
 WHERE = Container("shop", "db-0", "main")
 EVERY_BYTE = bytes(range(256)) * 40

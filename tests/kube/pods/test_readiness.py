@@ -202,7 +202,9 @@ def test_a_real_quota_is_told_by_the_controller_it_hit(api: KubeApi, namespace: 
         {"metadata": {"name": "web"}, "spec": spec},
     )
     client = connect(parse(api.kubeconfig), patience=0)
+    refusals = f"{namespace}/events?fieldSelector=reason%3DFailedCreate"
+    until(lambda: api.request("GET", refusals)["items"] or None, Clock(), 60, interval=0.2)
     with pytest.raises(NotReadyError) as caught:
-        wait_ready(client, Wanted("shop", labels=labels), clock=Clock(), seconds=10, log_lines=0)
+        wait_ready(client, Wanted("shop", labels=labels), clock=Clock(), seconds=2, log_lines=0)
     assert caught.value.fault is Fault.QUOTA
     assert "exceeded quota: none" in str(caught.value)

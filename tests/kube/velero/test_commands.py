@@ -13,7 +13,7 @@ from kube.velero.server import check_plugins
 from tests.kube import kubeconfigs
 from tests.kube.velero.conftest import Hands, request
 from tests.support.kube_api import KubeApi
-from tests.support.minio_server import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.tools
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.standins.command.engine import wait_until
+from tests.support.ports import free_port
 
 _SSHD = Path("/usr/sbin/sshd")
 
@@ -52,13 +53,6 @@ def _key(path: Path) -> str:
             stdin=subprocess.DEVNULL,
         )
     return Path(f"{path}.pub").read_text().strip()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

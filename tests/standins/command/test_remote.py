@@ -5,7 +5,8 @@ import re
 import pytest
 
 from tests.standins.command.engine import Plugin, RefusedError, secret, wait_until
-from tests.standins.command.ssh_server import SshServer, free_port, running_ssh_server
+from tests.standins.command.ssh_server import SshServer, running_ssh_server
+from tests.support.ports import free_port
 
 REMOTE = "command:remote:Command"
 

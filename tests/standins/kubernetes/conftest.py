@@ -1,5 +1,6 @@
 """One real API server and one configured plugin for each test module, a namespace for each test."""
 
+import time
 import uuid
 from collections.abc import Iterator
 
@@ -59,4 +60,9 @@ def namespace(api: KubeApi) -> str:
     name = f"t-{uuid.uuid4().hex[:10]}"
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     api.request("POST", "/api/v1/namespaces", body)
+    # A controller makes its account, and may just be starting; no pod is taken before.
+    deadline = time.monotonic() + 120
+    while not api.exists(f"/api/v1/namespaces/{name}/serviceaccounts/default"):
+        assert time.monotonic() < deadline, "no controller made the account"
+        time.sleep(0.05)
     return name

@@ -53,9 +53,13 @@ def group() -> str:
 
 
 @pytest.fixture
-def token(plugin: Plugin, group: str) -> Iterator[str]:
-    """A custom kind whose definition is there."""
+def token(plugin: Plugin, api: KubeApi, group: str) -> Iterator[str]:
+    """A custom kind whose definition is there, and which is served."""
     made = plugin.create(CRD, definition(group))
+    deadline = time.monotonic() + 60
+    while not api.exists(f"/apis/{group}/v1/places"):
+        assert time.monotonic() < deadline, "it is not served"
+        time.sleep(0.05)
     yield f"{group}/v1:Place"
     plugin.delete(CRD, made)
 

@@ -233,7 +233,7 @@ def test_an_interrupt_ends_a_program_that_computes(project: Project) -> None:
     engine = project.start("preview")
     wait_until((project.folder / "started").exists, 30)
     engine.send_signal(signal.SIGINT)
-    wait_until((project.folder / "cleaned").exists, 3)
+    wait_until((project.folder / "cleaned").exists, 30)
     text, _ = engine.communicate(timeout=30)
     assert engine.returncode != 0
     assert "Traceback" not in text

@@ -20,7 +20,8 @@ from standins.longhorn.store_errors import MissingError, StoreError
 from standins.longhorn.target import Credential, open_bucket
 from tests.drills.backupstore.samples import image_sha256
 from tests.standins.longhorn.backups import back_up, image
-from tests.support.minio_server import MinioServer, free_port, running_minio
+from tests.support.minio_server import MinioServer, running_minio
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.tools
 URL = "s3://longhorn@eu-west-1/dev/"

@@ -33,7 +33,8 @@ from tests.standins.minio.harness import (
     secret,
     settings_of,
 )
-from tests.support.minio_server import MinioServer, free_port, issue_certificate, running_minio
+from tests.support.minio_server import MinioServer, issue_certificate, running_minio
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.tools, pytest.mark.stand_in]
 

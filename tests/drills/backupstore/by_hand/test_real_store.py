@@ -11,7 +11,7 @@ from s3.client import Session
 from tests.drills.backupstore.by_hand.command_line import command
 from tests.drills.backupstore.samples import chain
 from tests.support.longhorn_store import VolumeWriter, into_bucket
-from tests.support.minio_server import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.tools
 
