@@ -189,7 +189,7 @@ class _Lists:
         made = backups.begin(velero, asked)
         skew = ahead(made, before_ended, edges.clock.now())
         backup = backups.wait_ended(velero, name(made), edges.seconds, edges.say)
-        backups.check_completed(backup)
+        backups.check_completed(velero, backup)
         began, ended = _times(backup)
         self._wait_until(ended, skew)
         after_began = edges.clock.now()

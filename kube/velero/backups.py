@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kube.errors import RETRIED, Cause, ClusterError, one_line
+from kube.velero import server
 from kube.velero.api import (
     ENDED,
     GROUP,
@@ -106,10 +107,11 @@ def wait_ended(velero: Velero, chosen: str, seconds: float, say: Say) -> dict[st
         ) from None
 
 
-def check_completed(found: Object) -> None:
+def check_completed(velero: Velero, found: Object) -> None:
     """Raises VeleroError if a backup that ended did not end as Completed."""
     if phase(found) != "Completed":
-        raise VeleroError(_failure(found))
+        restarted = server.has_restarted(str(status(found).get("failureReason")))
+        raise VeleroError(_failure(found, server.last_end(velero) if restarted else ""))
 
 
 def _progress(found: Object) -> str:
@@ -119,10 +121,10 @@ def _progress(found: Object) -> str:
     return (phase(found) or "New") + items
 
 
-def _failure(found: Object) -> str:
+def _failure(found: Object, how: str) -> str:
     held = status(found)
     reasons = [*(held.get("validationErrors") or []), held.get("failureReason") or ""]
-    reason = one_line("; ".join(text for text in reasons if text))
+    reason = one_line("; ".join(text for text in (*reasons, how) if text))
     counts = f"{held.get('errors', 0)} errors, {held.get('warnings', 0)} warnings"
     return (
         f"backup {name(found)} ended as {phase(found)} ({reason or counts}); read "

@@ -11,13 +11,12 @@ from enum import StrEnum
 from typing import Any
 
 from kube.errors import Cause, ClusterError, one_line
+from kube.velero import server
 from kube.velero.api import ENDED, Object, Velero, VeleroError, labels, name, phase, status
 from kube.waiting import OUTAGE_SECONDS, WaitTimeoutError, wait_for
 from kube.writer import ExistsError
 
 _KIND = "restores"
-# In Velero's own words (pkg/cmd/server/server.go), the only sign of it.
-_RESTARTED = "during the server starting"
 
 Say = Callable[[str], None]
 
@@ -51,8 +50,9 @@ class RestoreResult:
     """What Velero says of a restore. `phase` is its own word, "" before it looked at it.
 
     `timings`: seconds in each phase that was seen, in order, up to the one it ended in. `seconds`:
-    all of it. `message`: Velero's reasons on one line, "" if it gives none; the texts of warnings
-    and errors are in the store. `operations_*`: asynchronous ones of items, as data movement.
+    all of it. `message`: Velero's reasons on one line, "" if it gives none, and how its server
+    ended if it did; the texts of warnings and errors are in the store. `operations_*`: asynchronous
+    ones of items, as data movement.
     """
 
     name: str
@@ -137,7 +137,10 @@ def wait_restore(
         return course.result(Outcome.TIMED_OUT, message)
     if course.vanished:
         return course.result(Outcome.VANISHED, "was deleted while it ran")
-    return course.result(_outcome(course.last), _message(course.last))
+    outcome, message = _outcome(course.last), _message(course.last)
+    if outcome is Outcome.SERVER_RESTARTED and (how := server.last_end(velero)):
+        message = f"{message}; {how}"
+    return course.result(outcome, message)
 
 
 def _check(velero: Velero, manifest: Mapping[str, Any]) -> None:
@@ -213,7 +216,8 @@ class _Course:
 
 
 def _outcome(found: Object) -> Outcome:
-    if phase(found) == "Failed" and _RESTARTED in str(status(found).get("failureReason")):
+    reason = str(status(found).get("failureReason"))
+    if phase(found) == "Failed" and server.has_restarted(reason):
         return Outcome.SERVER_RESTARTED
     return _OUTCOMES[phase(found)]
 

@@ -1,13 +1,48 @@
-"""Asks the server itself: a status request proves that it works and which plugins it has."""
+"""The server itself: whether it works, which plugins it has, and how it ended when it did."""
 
 import contextlib
 from collections.abc import Sequence
 
-from kube.errors import ClusterError
+from kube.errors import ClusterError, one_line
 from kube.velero.api import Object, Velero, VeleroError, name, phase, status
 from kube.waiting import TimeoutPassedError, until
 
 _KIND = "serverstatusrequests"
+# What Velero writes to a backup or restore that it finds under way as it starts
+# (pkg/cmd/server/server.go), the only sign there that its server had ended.
+_RESTARTED = "during the server starting"
+_OUT_OF_MEMORY = "OOMKilled"
+
+
+def has_restarted(reason: str) -> bool:
+    """Whether this failure's reason is that the server had ended."""
+    return _RESTARTED in reason
+
+
+def last_end(velero: Velero) -> str:
+    """A clause on how the server's container ended last and what to do; "" where nobody knows.
+
+    Kubernetes keeps that as long as the pod lives (v1.ContainerStatus, lastState).
+    """
+    path = f"/api/v1/namespaces/{velero.namespace}/pods"
+    try:
+        pods = velero.client.list(path, labels={"name": "velero"})
+    except ClusterError:
+        return ""
+    ends = [
+        ended
+        for pod in pods
+        for container in status(pod).get("containerStatuses") or []
+        if (ended := (container.get("lastState") or {}).get("terminated"))
+    ]
+    if not ends:
+        return ""
+    last = max(ends, key=lambda one: str(one.get("finishedAt")))
+    reason = one_line(str(last.get("reason") or "no reason"))
+    told = f"its server ended as {reason} (exit code {last.get('exitCode')})"
+    if reason == _OUT_OF_MEMORY:
+        return f"{told}: give it more memory by velero.resources"
+    return f"{told}: see `kubectl -n {velero.namespace} logs deploy/velero --previous`"
 
 
 def check_plugins(velero: Velero, wanted: Sequence[str], seconds: float) -> str:

@@ -36,7 +36,7 @@ def run(velero: Velero, said: list[str] | None = None, seconds: float = 60) -> d
     say = (said if said is not None else []).append
     made = begin(velero, from_schedule(SCHEDULE, NOW))
     found = wait_ended(velero, made["metadata"]["name"], seconds, say)
-    check_completed(found)
+    check_completed(velero, found)
     return summary(found)
 
 

@@ -23,6 +23,7 @@ from kube.waiting import OUTAGE_SECONDS
 from kube.writer import ExistsError, open_writer
 from tests.kube.fakes import Answer, Server, chunks, event, items, ok, status
 from tests.kube.velero.conftest import KINDS, NAMESPACE, Hands
+from tests.kube.velero.server_pods import server_pod
 from tests.support.kube_api import KubeApi
 
 RUN = {"backstop-run": "r1"}
@@ -119,6 +120,14 @@ def test_a_completed_restore_with_a_fault_is_not_faultless(more: dict[str, Any])
     assert found.outcome is Outcome.COMPLETED
     assert not found.faultless
     assert found.hooks_failed + found.operations_failed + found.errors == 1
+
+
+def test_a_restart_is_told_with_how_the_server_ended() -> None:
+    server = course((1, restore("Failed", failureReason=RESTARTED)))
+    server.answers.append(items(server_pod("OOMKilled", 137)))
+    found = result_of(server)
+    assert found.outcome is Outcome.SERVER_RESTARTED
+    assert found.message.startswith(f"{RESTARTED}; its server ended as OOMKilled (exit code 137)")
 
 
 def test_time_that_is_up_is_an_outcome_with_what_was_seen() -> None:
