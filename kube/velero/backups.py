@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kube.errors import RETRIED, Cause, ClusterError, one_line
-from kube.velero import server
+from kube.velero import progress, server
 from kube.velero.api import (
     ENDED,
     GROUP,
@@ -18,6 +18,7 @@ from kube.velero.api import (
     phase,
     status,
 )
+from kube.velero.progress import Told
 from kube.waiting import TimeoutPassedError, until
 from kube.writer import ExistsError
 
@@ -83,13 +84,14 @@ def wait_ended(velero: Velero, chosen: str, seconds: float, say: Say) -> dict[st
         ClusterError: the cluster refuses.
     """
     last = ""
+    tell = Told(lambda text: say(f"backup {chosen}: {text}"), velero.clock)
 
     def ended() -> dict[str, Any] | None:
         nonlocal last
         found = velero.client.get(velero.path("backups", chosen))
         told = _progress(found)
         if told != last:
-            say(f"backup {chosen}: {told}")
+            tell(told)
             last = told
         return found if phase(found) in ENDED else None
 
@@ -115,10 +117,8 @@ def check_completed(velero: Velero, found: Object) -> None:
 
 
 def _progress(found: Object) -> str:
-    progress = status(found).get("progress") or {}
-    done, total = progress.get("itemsBackedUp", 0), progress.get("totalItems", 0)
-    items = f", {done} of {total} items" if total else ""
-    return (phase(found) or "New") + items
+    counts = status(found).get("progress") or {}
+    return progress.text(phase(found), counts.get("itemsBackedUp", 0), counts.get("totalItems", 0))
 
 
 def _failure(found: Object, how: str) -> str:
@@ -135,11 +135,11 @@ def _failure(found: Object, how: str) -> str:
 def summary(found: Object) -> dict[str, object]:
     """A backup in a few words, as plain data."""
     held = status(found)
-    progress = held.get("progress") or {}
+    counts = held.get("progress") or {}
     return {
         "backup": name(found),
         "phase": phase(found),
-        "items": progress.get("itemsBackedUp", 0),
+        "items": counts.get("itemsBackedUp", 0),
         "warnings": held.get("warnings", 0),
         "completedAt": held.get("completionTimestamp"),
     }

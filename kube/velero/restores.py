@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import Any
 
 from kube.errors import Cause, ClusterError, one_line
-from kube.velero import server
+from kube.velero import progress, server
 from kube.velero.api import ENDED, Object, Velero, VeleroError, labels, name, phase, status
+from kube.velero.progress import Told
 from kube.waiting import OUTAGE_SECONDS, WaitTimeoutError, wait_for
 from kube.writer import ExistsError
 
@@ -128,7 +129,7 @@ def wait_restore(
             clock=velero.clock,
             seconds=seconds,
             describe=_progress,
-            say=None if say is None else lambda text: say(f"restore {name(made)}: {text}"),
+            say=None if say is None else _telling(velero, name(made), say),
             outage=outage,
         )
     except WaitTimeoutError as error:
@@ -188,7 +189,7 @@ class _Course:
 
     def result(self, outcome: Outcome, message: str) -> RestoreResult:
         held = status(self.last)
-        hooks, progress = held.get("hookStatus") or {}, held.get("progress") or {}
+        hooks, counts = held.get("hookStatus") or {}, held.get("progress") or {}
         return RestoreResult(
             self._name,
             self._uid,
@@ -198,7 +199,7 @@ class _Course:
             self._timings(),
             errors=int(held.get("errors") or 0),
             warnings=int(held.get("warnings") or 0),
-            items=int(progress.get("itemsRestored") or 0),
+            items=int(counts.get("itemsRestored") or 0),
             hooks_attempted=int(hooks.get("hooksAttempted") or 0),
             hooks_failed=int(hooks.get("hooksFailed") or 0),
             operations_attempted=int(held.get("restoreItemOperationsAttempted") or 0),
@@ -228,9 +229,12 @@ def _message(found: Object) -> str:
     return one_line("; ".join(text for text in reasons if text))
 
 
+def _telling(velero: Velero, called: str, say: Say) -> Say:
+    return Told(lambda text: say(f"restore {called}: {text}"), velero.clock)
+
+
 def _progress(found: Object | None) -> str:
     if found is None:
         return "gone"
-    progress = status(found).get("progress") or {}
-    done, total = progress.get("itemsRestored", 0), progress.get("totalItems", 0)
-    return (phase(found) or "New") + (f", {done} of {total} items" if total else "")
+    counts = status(found).get("progress") or {}
+    return progress.text(phase(found), counts.get("itemsRestored", 0), counts.get("totalItems", 0))

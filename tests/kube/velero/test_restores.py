@@ -90,6 +90,19 @@ def test_each_phase_is_timed_and_told() -> None:
     ]
 
 
+def test_a_long_phase_is_counted_now_and_then() -> None:
+    """A line for each second of a restore of 100,000 objects would be half an hour of lines."""
+    counts = [(1.0, {"totalItems": 90, "itemsRestored": done}) for done in range(1, 31)]
+    steps = [(seconds, restore("InProgress", progress=progress)) for seconds, progress in counts]
+    said: list[str] = []
+    result_of(course(*steps, (1, restore("Completed"))), say=said.append)
+    assert said == [
+        "restore drill-1: New",
+        *(f"restore drill-1: InProgress, {done} of 90 items" for done in (1, 11, 21)),
+        "restore drill-1: Completed",
+    ]
+
+
 @pytest.mark.parametrize(
     ("end", "outcome", "message"),
     [
