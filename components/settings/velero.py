@@ -317,6 +317,8 @@ class Velero(Model):
     item_operation_timeout: Duration = "4h0m0s"
     data_mover_prepare_timeout: Duration = "2h0m0s"
     garbage_collection_frequency: Duration = "1h0m0s"
+    # Requests a second of the server to the API server; a restore has about half as many objects.
+    client_qps: Annotated[int, Field(ge=1, le=10_000)] | None = None
     install_seconds: Annotated[int, Field(ge=60)] = 900
     available_seconds: Annotated[int, Field(ge=10)] = 180
     first_backup_seconds: Annotated[int, Field(ge=60)] = 3600

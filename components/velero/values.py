@@ -68,6 +68,8 @@ def _configuration(velero: Velero, *, csi: bool) -> dict[str, Any]:
             "--concurrent-backups=1",
         ],
     }
+    if velero.client_qps is not None:
+        found |= {"clientQPS": velero.client_qps, "clientBurst": velero.client_qps}
     # The chart leaves out what is false, so only what is true is said.
     if csi:
         found["features"] = CSI_FEATURE

@@ -134,7 +134,7 @@ def wait_restore(
         )
     except WaitTimeoutError as error:
         said = f" ({error.last})" if error.last else ""
-        message = f"was still {course.phase or 'New'} after {seconds:.0f} s{said}"
+        message = f"after {seconds:.0f} s still {_progress(course.last)}{said}"
         return course.result(Outcome.TIMED_OUT, message)
     if course.vanished:
         return course.result(Outcome.VANISHED, "was deleted while it ran")

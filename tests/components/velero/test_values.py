@@ -26,6 +26,7 @@ SITES: dict[str, dict[str, Any]] = {
         "resources": "large",
         "defaultVolumesToFsBackup": True,
         "snapshotMoveData": True,
+        "clientQps": 300,
     },
 }
 # What says that something is off or empty, so that no object can show it.
@@ -96,6 +97,12 @@ def test_csi_is_a_feature_and_not_a_plugin() -> None:
     with_csi = chart_values(velero_settings(), csi=True)
     assert with_csi["configuration"]["features"] == "EnableCSI"
     assert "features" not in chart_values(velero_settings(), csi=False)["configuration"]
+
+
+def test_a_rate_of_requests_is_one_of_bursts_too() -> None:
+    found = chart_values(velero_settings(clientQps=300), csi=False)["configuration"]
+    assert (found["clientQPS"], found["clientBurst"]) == (300, 300)
+    assert "clientQPS" not in chart_values(velero_settings(), csi=False)["configuration"]
 
 
 def test_changed_start_settings_restart_the_pods_and_a_changed_policy_does_not() -> None:

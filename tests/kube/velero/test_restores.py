@@ -144,15 +144,16 @@ def test_a_restart_is_told_with_how_the_server_ended() -> None:
 
 
 def test_time_that_is_up_is_an_outcome_with_what_was_seen() -> None:
-    server = course((5, restore("InProgress")))
-    server.answers = [items(restore()), items(restore("InProgress"))]
+    counts = {"totalItems": 9, "itemsRestored": 4}
+    server = course((5, restore("InProgress", progress=counts)))
+    server.answers = [items(restore()), items(restore("InProgress", progress=counts))]
     found = result_of(server, seconds=60)
     assert (found.outcome, found.phase) == (Outcome.TIMED_OUT, "InProgress")
-    assert found.message == "was still InProgress after 60 s"
+    assert found.message == "after 60 s still InProgress, 4 of 9 items"
     assert found.timings["New"] == 5
     assert sum(found.timings.values()) == pytest.approx(found.seconds)
     untouched = result_of(Server([items(restore())], [chunks()]), seconds=10)
-    assert untouched.message == "was still New after 10 s"
+    assert untouched.message == "after 10 s still New"
 
 
 def test_a_restore_that_somebody_deletes_is_told() -> None:
