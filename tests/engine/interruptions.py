@@ -1,5 +1,6 @@
 """Ends runs the hard way: SIGKILL for chosen processes after a chosen number of operations."""
 
+import contextlib
 import json
 import os
 import signal
@@ -149,7 +150,8 @@ def _kill_tree(root: int) -> list[Process]:
 
 def _signal(process: Process, number: signal.Signals) -> None:
     if process.alive:
-        os.kill(process.pid, number)
+        with contextlib.suppress(ProcessLookupError):  # it may end between the look and this
+            os.kill(process.pid, number)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:

@@ -404,7 +404,8 @@ def busy_reader(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         for pid in children(process) if process.poll() is None else []:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         process.kill()
         process.wait()
 
