@@ -109,7 +109,7 @@ def asked_again(url: str) -> str:
     kube-proxy learns of a Service's endpoint a moment after the pod is ready, and a connection
     begun before that never arrives: what it sends again is taken for the same one. Hence a new one.
     """
-    return f"for i in $(seq 30); do wget -T 2 -qO- {url} && exit; sleep 1; done; exit 1"
+    return f"for i in $(seq 30); do timeout 5 wget -qO- {url} && exit; sleep 1; done; exit 1"
 
 
 def inventory(lab: Lab) -> dict[str, Any]:
