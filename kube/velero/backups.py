@@ -112,8 +112,10 @@ def wait_ended(velero: Velero, chosen: str, seconds: float, say: Say) -> dict[st
 def check_completed(velero: Velero, found: Object) -> None:
     """Raises VeleroError if a backup that ended did not end as Completed."""
     if phase(found) != "Completed":
-        restarted = server.has_restarted(str(status(found).get("failureReason")))
-        raise VeleroError(_failure(found, server.last_end(velero) if restarted else ""))
+        held, how = status(found), ""
+        if server.has_restarted(str(held.get("failureReason"))):
+            how = server.last_end(velero, str(held.get("startTimestamp") or ""))
+        raise VeleroError(_failure(found, how))
 
 
 def _progress(found: Object) -> str:

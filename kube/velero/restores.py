@@ -6,7 +6,7 @@ PartiallyFailed, Failed. A server that starts marks the restores that it finds I
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -138,10 +138,12 @@ def wait_restore(
         return course.result(Outcome.TIMED_OUT, message)
     if course.vanished:
         return course.result(Outcome.VANISHED, "was deleted while it ran")
-    outcome, message = _outcome(course.last), _message(course.last)
-    if outcome is Outcome.SERVER_RESTARTED and (how := server.last_end(velero)):
-        message = f"{message}; {how}"
-    return course.result(outcome, message)
+    ended = course.result(_outcome(course.last), _message(course.last))
+    if ended.outcome is not Outcome.SERVER_RESTARTED:
+        return ended
+    # Asked when its time has been taken: the answer may have to be waited for.
+    how = server.last_end(velero, str(status(course.last).get("startTimestamp") or ""))
+    return replace(ended, message="; ".join(filter(None, (ended.message, how))))
 
 
 def _check(velero: Velero, manifest: Mapping[str, Any]) -> None:

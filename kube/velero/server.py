@@ -12,6 +12,7 @@ _KIND = "serverstatusrequests"
 # (pkg/cmd/server/server.go), the only sign there that its server had ended.
 _RESTARTED = "during the server starting"
 _OUT_OF_MEMORY = "OOMKilled"
+_END_SECONDS = 20.0
 
 
 def has_restarted(reason: str) -> bool:
@@ -19,27 +20,41 @@ def has_restarted(reason: str) -> bool:
     return _RESTARTED in reason
 
 
-def last_end(velero: Velero) -> str:
-    """A clause on how the server's container ended last and what to do; "" where nobody knows.
+def last_end(velero: Velero, began: str) -> str:
+    """A clause on how the server's container ended and what to do; "" where nobody knows.
 
-    Kubernetes keeps that as long as the pod lives (v1.ContainerStatus, lastState).
+    began: an end before that is another one's (RFC 3339, "" for any). Kubernetes keeps the last end
+    as long as the pod lives (v1.ContainerStatus, lastState); the kubelet tells it a moment after
+    the next server has begun, and is waited for.
     """
-    path = f"/api/v1/namespaces/{velero.namespace}/pods"
+
+    def told() -> str | None:
+        ends = [one for one in _ends(velero) if str(one.get("finishedAt")) >= began]
+        return (
+            _clause(velero, max(ends, key=lambda one: str(one.get("finishedAt")))) if ends else None
+        )
+
     try:
-        pods = velero.client.list(path, labels={"name": "velero"})
-    except ClusterError:
+        return until(told, velero.clock, _END_SECONDS)
+    except (TimeoutPassedError, ClusterError):
         return ""
-    ends = [
+
+
+def _ends(velero: Velero) -> list[Object]:
+    pods = velero.client.list(
+        f"/api/v1/namespaces/{velero.namespace}/pods", labels={"name": "velero"}
+    )
+    return [
         ended
         for pod in pods
         for container in status(pod).get("containerStatuses") or []
         if (ended := (container.get("lastState") or {}).get("terminated"))
     ]
-    if not ends:
-        return ""
-    last = max(ends, key=lambda one: str(one.get("finishedAt")))
-    reason = one_line(str(last.get("reason") or "no reason"))
-    told = f"its server ended as {reason} (exit code {last.get('exitCode')})"
+
+
+def _clause(velero: Velero, ended: Object) -> str:
+    reason = one_line(str(ended.get("reason") or "no reason"))
+    told = f"its server ended as {reason} (exit code {ended.get('exitCode')})"
     if reason == _OUT_OF_MEMORY:
         return f"{told}: give it more memory by velero.resources"
     return f"{told}: see `kubectl -n {velero.namespace} logs deploy/velero --previous`"

@@ -39,10 +39,23 @@ def velero(*answers: Answer) -> tuple[Server, Velero]:
 )
 def test_the_last_end_of_its_container_is_told(answer: Answer, clause: str) -> None:
     server, at = velero(answer)
-    assert last_end(at) == clause
+    assert last_end(at, "2026-11-21T10:00:00Z") == clause
     method, path, query = server.asked[-1]
     assert (method, path) == ("GET", "/api/v1/namespaces/velero/pods")
     assert query["labelSelector"] == "name=velero"
+
+
+def test_the_end_of_another_one_is_not_told_for_this_one() -> None:
+    server, at = velero(items(server_pod("OOMKilled", 137, "2026-11-21T09:59:59Z")))
+    assert last_end(at, "2026-11-21T10:00:00Z") == ""
+    assert server.time.now > 15
+
+
+def test_the_kubelet_is_waited_for() -> None:
+    before = items({"metadata": {"name": "velero-1"}, "status": {"containerStatuses": [{}]}})
+    server, at = velero(before, before, items(server_pod("OOMKilled", 137)))
+    assert last_end(at, "2026-11-21T10:00:00Z") == CURE
+    assert 0 < server.time.now < 10
 
 
 def backup(**held: Any) -> dict[str, Any]:
