@@ -145,14 +145,13 @@ def test_a_cluster_that_is_away_all_the_time_is_that_error() -> None:
     assert caught.value.cause is Cause.UNREACHABLE
 
 
-@pytest.fixture
-def namespace(api: KubeApi) -> str:
+def namespace(api: KubeApi, name: str) -> str:
+    """The path of a new namespace that takes pods; each test has its own, for any order."""
     path = "/api/v1/namespaces"
-    if not api.exists(f"{path}/shop"):
-        api.request("POST", path, {"metadata": {"name": "shop"}})
-        account = f"{path}/shop/serviceaccounts/default"
-        until(lambda: True if api.exists(account) else None, Clock(), 60, interval=0.2)
-    return f"{path}/shop"
+    api.request("POST", path, {"metadata": {"name": name}})
+    account = f"{path}/{name}/serviceaccounts/default"
+    until(lambda: True if api.exists(account) else None, Clock(), 60, interval=0.2)
+    return f"{path}/{name}"
 
 
 def real(api: KubeApi, wanted: Wanted, seconds: float, act: Callable[[], Any] | None = None) -> Any:
@@ -169,27 +168,29 @@ def real(api: KubeApi, wanted: Wanted, seconds: float, act: Callable[[], Any] | 
 
 
 @pytest.mark.tools
-def test_a_real_pod_is_told_and_then_found_ready(api: KubeApi, namespace: str) -> None:
+def test_a_real_pod_is_told_and_then_found_ready(api: KubeApi) -> None:
+    shop = namespace(api, "shop")
     content = {"metadata": {"name": "db-0"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
-    api.request("POST", f"{namespace}/pods", content)
+    api.request("POST", f"{shop}/pods", content)
     with pytest.raises(NotReadyError) as caught:
         real(api, NAMED, 2)
     assert caught.value.fault is Fault.STARTING
     merge = "application/merge-patch+json"
 
     def act() -> None:
-        api.request("PATCH", f"{namespace}/pods/db-0/status", {"status": READY}, merge)
+        api.request("PATCH", f"{shop}/pods/db-0/status", {"status": READY}, merge)
 
     assert real(api, NAMED, 5, act).seconds == FIRST_PAUSE_SECONDS
 
 
 @pytest.mark.tools
-def test_a_real_quota_is_told_by_the_controller_it_hit(api: KubeApi, namespace: str) -> None:
+def test_a_real_quota_is_told_by_the_controller_it_hit(api: KubeApi) -> None:
+    full = namespace(api, "full")
     quota = {"metadata": {"name": "none"}, "spec": {"hard": {"count/pods": "0"}}}
-    api.request("POST", f"{namespace}/resourcequotas", quota)
+    api.request("POST", f"{full}/resourcequotas", quota)
 
     def counted() -> Any:
-        held = api.request("GET", f"{namespace}/resourcequotas/none")
+        held = api.request("GET", f"{full}/resourcequotas/none")
         return (held.get("status") or {}).get("hard")
 
     until(counted, Clock(), 60, interval=0.2)
@@ -198,13 +199,13 @@ def test_a_real_quota_is_told_by_the_controller_it_hit(api: KubeApi, namespace: 
     spec = {"selector": {"matchLabels": labels}, "template": pods}
     api.request(
         "POST",
-        "/apis/apps/v1/namespaces/shop/deployments",
+        "/apis/apps/v1/namespaces/full/deployments",
         {"metadata": {"name": "web"}, "spec": spec},
     )
     client = connect(parse(api.kubeconfig), patience=0)
-    refusals = f"{namespace}/events?fieldSelector=reason%3DFailedCreate"
+    refusals = f"{full}/events?fieldSelector=reason%3DFailedCreate"
     until(lambda: api.request("GET", refusals)["items"] or None, Clock(), 60, interval=0.2)
     with pytest.raises(NotReadyError) as caught:
-        wait_ready(client, Wanted("shop", labels=labels), clock=Clock(), seconds=2, log_lines=0)
+        wait_ready(client, Wanted("full", labels=labels), clock=Clock(), seconds=2, log_lines=0)
     assert caught.value.fault is Fault.QUOTA
     assert "exceeded quota: none" in str(caught.value)
