@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from kube.errors import one_line
 from kube.velero.api import (
     LOCATION_LABEL,
     SCHEDULE_LABEL,
@@ -17,6 +16,7 @@ from kube.velero.api import (
     moment,
     name,
     phase,
+    reasons,
     status,
 )
 
@@ -206,8 +206,7 @@ def _unfinished(backup: Object) -> str:
     held, called = status(backup), phase(backup) or "New"
     if called not in _BY_PHASE:
         return f"is not finished ({called}); wait for it, or look at Velero's server"
-    reasons = [*(held.get("validationErrors") or []), held.get("failureReason") or ""]
-    reason = one_line("; ".join(str(text) for text in reasons if text), 200)
+    reason = reasons(backup, 200)
     counts = f"{held.get('errors', 0)} errors, {held.get('warnings', 0)} warnings"
     return f"ended as {called} ({reason or counts}); read `velero backup logs {name(backup)}`"
 

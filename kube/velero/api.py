@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kube.client import Client, Clock
+from kube.errors import one_line
 from kube.writer import Writer
 
 GROUP = "velero.io/v1"
@@ -51,6 +52,13 @@ def labels(found: Object) -> Mapping[str, str]:
 def status(found: Object) -> Mapping[str, Any]:
     held: Mapping[str, Any] = found.get("status") or {}
     return held
+
+
+def reasons(found: Object, limit: int = 400) -> str:
+    """Why a backup or restore failed, in Velero's words on one line, "" if it gives none."""
+    held = status(found)
+    texts = [*(held.get("validationErrors") or []), held.get("failureReason") or ""]
+    return one_line("; ".join(str(text) for text in texts if text), limit)
 
 
 def phase(found: Object) -> str:

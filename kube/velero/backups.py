@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kube.errors import RETRIED, Cause, ClusterError, one_line
+from kube.errors import RETRIED, Cause, ClusterError
 from kube.velero import progress, server
 from kube.velero.api import (
     ENDED,
@@ -16,6 +16,7 @@ from kube.velero.api import (
     labels,
     name,
     phase,
+    reasons,
     status,
 )
 from kube.velero.progress import Told
@@ -83,16 +84,11 @@ def wait_ended(velero: Velero, chosen: str, seconds: float, say: Say) -> dict[st
         VeleroError: it does not end within `seconds`, or somebody deleted it.
         ClusterError: the cluster refuses.
     """
-    last = ""
     tell = Told(lambda text: say(f"backup {chosen}: {text}"), velero.clock)
 
     def ended() -> dict[str, Any] | None:
-        nonlocal last
         found = velero.client.get(velero.path("backups", chosen))
-        told = _progress(found)
-        if told != last:
-            tell(told)
-            last = told
+        tell(_progress(found))
         return found if phase(found) in ENDED else None
 
     try:
@@ -112,10 +108,7 @@ def wait_ended(velero: Velero, chosen: str, seconds: float, say: Say) -> dict[st
 def check_completed(velero: Velero, found: Object) -> None:
     """Raises VeleroError if a backup that ended did not end as Completed."""
     if phase(found) != "Completed":
-        held, how = status(found), ""
-        if server.has_restarted(str(held.get("failureReason"))):
-            how = server.last_end(velero, str(held.get("startTimestamp") or ""))
-        raise VeleroError(_failure(found, how))
+        raise VeleroError(_failure(found, server.end_behind(velero, found)))
 
 
 def _progress(found: Object) -> str:
@@ -125,8 +118,7 @@ def _progress(found: Object) -> str:
 
 def _failure(found: Object, how: str) -> str:
     held = status(found)
-    reasons = [*(held.get("validationErrors") or []), held.get("failureReason") or ""]
-    reason = one_line("; ".join(text for text in (*reasons, how) if text))
+    reason = "; ".join(filter(None, (reasons(found), how)))
     counts = f"{held.get('errors', 0)} errors, {held.get('warnings', 0)} warnings"
     return (
         f"backup {name(found)} ended as {phase(found)} ({reason or counts}); read "

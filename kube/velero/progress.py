@@ -19,12 +19,14 @@ class Told:
     def __init__(self, say: Callable[[str], None], clock: Clock) -> None:
         self._say = say
         self._clock = clock
+        self._text = ""
         self._last = ("", False)
         self._at = 0.0
 
     def __call__(self, told: str) -> None:
         phase, comma, _ = told.partition(",")
         state, now = (phase, bool(comma)), self._clock.now()
-        if state != self._last or now - self._at >= SECONDS:
+        same, self._text = told == self._text, told
+        if not same and (state != self._last or now - self._at >= SECONDS):
             self._last, self._at = state, now
             self._say(told)

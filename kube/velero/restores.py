@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from kube.errors import Cause, ClusterError, one_line
+from kube.errors import Cause, ClusterError
 from kube.velero import progress, server
-from kube.velero.api import ENDED, Object, Velero, VeleroError, labels, name, phase, status
+from kube.velero.api import ENDED, Object, Velero, VeleroError, labels, name, phase, reasons, status
 from kube.velero.progress import Told
 from kube.waiting import OUTAGE_SECONDS, WaitTimeoutError, wait_for
 from kube.writer import ExistsError
@@ -138,11 +138,11 @@ def wait_restore(
         return course.result(Outcome.TIMED_OUT, message)
     if course.vanished:
         return course.result(Outcome.VANISHED, "was deleted while it ran")
-    ended = course.result(_outcome(course.last), _message(course.last))
+    ended = course.result(_outcome(course.last), reasons(course.last))
     if ended.outcome is not Outcome.SERVER_RESTARTED:
         return ended
     # Asked when its time has been taken: the answer may have to be waited for.
-    how = server.last_end(velero, str(status(course.last).get("startTimestamp") or ""))
+    how = server.end_behind(velero, course.last)
     return replace(ended, message="; ".join(filter(None, (ended.message, how))))
 
 
@@ -219,16 +219,9 @@ class _Course:
 
 
 def _outcome(found: Object) -> Outcome:
-    reason = str(status(found).get("failureReason"))
-    if phase(found) == "Failed" and server.has_restarted(reason):
+    if phase(found) == "Failed" and server.has_restarted(found):
         return Outcome.SERVER_RESTARTED
     return _OUTCOMES[phase(found)]
-
-
-def _message(found: Object) -> str:
-    held = status(found)
-    reasons = [*(held.get("validationErrors") or []), held.get("failureReason") or ""]
-    return one_line("; ".join(text for text in reasons if text))
 
 
 def _telling(velero: Velero, called: str, say: Say) -> Say:

@@ -15,9 +15,16 @@ _OUT_OF_MEMORY = "OOMKilled"
 _END_SECONDS = 20.0
 
 
-def has_restarted(reason: str) -> bool:
-    """Whether this failure's reason is that the server had ended."""
-    return _RESTARTED in reason
+def has_restarted(found: Object) -> bool:
+    """Whether the reason why this backup or restore failed is that the server had ended."""
+    return _RESTARTED in str(status(found).get("failureReason"))
+
+
+def end_behind(velero: Velero, found: Object) -> str:
+    """As `last_end`, of the server that worked on it; "" where something else failed it."""
+    if not has_restarted(found):
+        return ""
+    return last_end(velero, str(status(found).get("startTimestamp") or ""))
 
 
 def last_end(velero: Velero, began: str) -> str:
