@@ -106,6 +106,12 @@ HARMLESS: tuple[Harmless, ...] = (
         _EXISTS_SOURCE,
     ),
     Harmless(
+        r'endpointslices\.discovery\.k8s\.io "[^"]+" not found',
+        "its controller took the restored one away, as no service owned it, and made its own, before"
+        " Velero could put back who had managed its fields",
+        "velero pkg/restore/restore.go restoreItem, the patch of managed fields",
+    ),
+    Harmless(
         _exists("Lease", ".+"),
         "whoever leads in the sandbox took it first",
         _EXISTS_SOURCE,

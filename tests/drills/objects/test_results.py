@@ -56,6 +56,7 @@ def test_a_namespace_may_be_called_as_velero_s_own_places() -> None:
         "could not restore, Endpoints:web" + EXISTS,
         "could not restore, EndpointSlice:web-abcde" + EXISTS,
         "could not restore, Lease:leader" + EXISTS,
+        'endpointslices.discovery.k8s.io "web-abcde" not found',
         "failed to list stub VolumeGroupSnapshotContents: no matches for kind"
         ' "VolumeGroupSnapshotContent" in version "groupsnapshot.storage.k8s.io/v1beta2"',
     ],
@@ -73,6 +74,8 @@ def test_known_warnings_are_harmless_with_a_reason(text: str) -> None:
         "could not restore, Deployment:web" + EXISTS,
         "could not restore, ConfigMap:kube-root-ca.crt" + EXISTS + "; and the data is lost",
         "first: could not restore, Endpoints:web" + EXISTS,
+        'pods "web-abcde" not found',
+        'error patching endpointslices.discovery.k8s.io "web-abcde" not found',
         "",
     ],
 )
