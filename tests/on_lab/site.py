@@ -29,10 +29,22 @@ class Done:
 
 
 def run(argv: list[str], *, cwd: Path, env: dict[str, str], stdin: str = "") -> Done:
-    done = subprocess.run(
-        argv, cwd=cwd, env=env, input=stdin, capture_output=True, text=True,
-        timeout=COMMAND_SECONDS, check=False,
-    )  # fmt: skip
+    """Raises AssertionError with the end of what it printed, if it does not end in time."""
+    try:
+        done = subprocess.run(
+            argv, cwd=cwd, env=env, input=stdin, capture_output=True, text=True,
+            timeout=COMMAND_SECONDS, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        # Bytes, whatever `text` says.
+        told = [
+            printed.decode(errors="replace") if isinstance(printed, bytes) else printed or ""
+            for printed in (error.stdout, error.stderr)
+        ]
+        command = shlex.join(argv)
+        raise AssertionError(
+            f"not over after {COMMAND_SECONDS} s: {command}\n{told[0][-6000:]}\n{told[1][-2000:]}"
+        ) from None
     return Done(done.returncode, done.stdout, done.stderr)
 
 
