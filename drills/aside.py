@@ -8,10 +8,11 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from drills.frame import Clock, Progress
-from drills.sandbox import fence, leases, safety, stillness
+from drills.sandbox import fence, hold_ups, leases, safety, stillness
 from drills.sandbox.found import Found
 from drills.sandbox.marks import LAYER_LABEL, Run
 from drills.sandbox.plan import Plan
@@ -24,7 +25,13 @@ from kube import places
 from kube.errors import Cause, ClusterError
 from kube.velero.api import Object, Velero, name
 from kube.velero.removal import remove_restore
-from kube.velero.restores import Outcome, RestoreResult, create_restore, wait_restore
+from kube.velero.restores import (
+    STILL_SECONDS,
+    Outcome,
+    RestoreResult,
+    create_restore,
+    wait_restore,
+)
 from kube.velero.volumes import volume_restores
 from kube.waiting import TimeoutPassedError, until
 
@@ -37,13 +44,14 @@ _AGAIN_SECONDS = 5.0
 _NO_MODIFIERS = "failed to get resource modifiers configmap"
 _NAMESPACES = "/api/v1/namespaces"
 _VOLUMES = "/api/v1/persistentvolumes"
-_CONTENTS = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents"
+_SNAPSHOTS = "/apis/snapshot.storage.k8s.io/v1"
+_CONTENTS = f"{_SNAPSHOTS}/volumesnapshotcontents"
 # Of a namespace, what bears finalizers and whom it waits for, with the seconds of grace. A pod
 # without any would be gone before its node let go of the volume.
 _HELD = (
     ("/api/v1/namespaces/{}/pods", 1),
     ("/api/v1/namespaces/{}/persistentvolumeclaims", None),
-    ("/apis/snapshot.storage.k8s.io/v1/namespaces/{}/volumesnapshots", None),
+    (f"{_SNAPSHOTS}/namespaces/{{}}/volumesnapshots", None),
 )
 
 
@@ -87,12 +95,18 @@ class Aside:
     def _wait_out(self, seconds: float) -> frozenset[str]:
         """Waits until Velero works on no restore of a dead run; the uids of those that it lost."""
         seen: tuple[Seen, ...] = ()
+        reasons: dict[Work, str] = {}
+        asked: dict[Work, float] = {}
 
         def over() -> tuple[Seen, ...] | None:
             nonlocal seen
             # After a look that fails nothing is known: it leaves nothing behind.
             before, seen = seen, ()
             seen = stillness.look(before, self._works(), self.velero.clock.now())
+            for one in seen:
+                if one.now - asked.get(one.work, one.since) >= STILL_SECONDS:
+                    asked[one.work] = one.now
+                    self._tell(one, reasons)
             return seen if all(one.lost for one in seen) else None
 
         try:
@@ -100,11 +114,39 @@ class Aside:
         except TimeoutPassedError as error:
             if error.last is not None:
                 raise error.last from None
-            going_on = [one.work for one in seen if not one.lost]
+            going_on = {one.work: reasons.get(one.work, "") for one in seen if not one.lost}
             raise RefusedError(_still_restored(going_on, seconds)) from None
         for one in lost:
             self.progress(_given_up(one))
         return frozenset(one.work.uid for one in lost)
+
+    def _tell(self, one: Seen, reasons: dict[Work, str]) -> None:
+        """Says what a restore of a dead run waits for, if that is new."""
+        found = self._found(self.velero.path("restores", one.work.name))
+        mapping: dict[str, str] = (found.get("spec") or {}).get("namespaceMapping") or {}
+        why = self._waits_for(one.work.uid, mapping.values())
+        if why and why != reasons.get(one.work):
+            self.progress(f"{one.work} stands still: {why}")
+        reasons[one.work] = why
+
+    def _waits_for(self, restore_uid: str, namespaces: Iterable[str]) -> str:
+        """What a restore into these namespaces waits for; "" if that is not to be seen."""
+        try:
+            return hold_ups.told(
+                [self._held(called) for called in namespaces],
+                volume_restores(self.velero, restore_uid),
+            )
+        except ClusterError as error:
+            return f"what it waits for cannot be looked up: {error}"
+
+    def _held(self, namespace: str) -> hold_ups.Held:
+        listed, place = self.velero.client.list, f"{_NAMESPACES}/{namespace}"
+        return hold_ups.Held(
+            claims=listed(f"{place}/persistentvolumeclaims"),
+            snapshots=listed(f"{_SNAPSHOTS}/namespaces/{namespace}/volumesnapshots"),
+            pods=listed(f"{place}/pods"),
+            events=listed(f"{place}/events"),
+        )
 
     def _works(self) -> list[Work]:
         """What Velero works on of runs that are over, by the phases."""
@@ -167,7 +209,12 @@ class Aside:
             begun()
         while True:
             left = max(0.0, began + seconds - clock.now())
-            found = wait_restore(self.velero, made, seconds=left, say=self.progress)
+            found = wait_restore(
+                self.velero, made, seconds=left, say=self.progress,
+                waits_for=partial(
+                    self._waits_for, str(made["metadata"]["uid"]), plan.mapping.values()
+                ),
+            )  # fmt: skip
             if not self._overlooked(plan, found) or clock.now() >= min(patience, began + seconds):
                 return found
             patience = min(patience, clock.now() + UNSEEN_SECONDS)
@@ -312,10 +359,13 @@ def _given_up(one: Seen) -> str:
     )
 
 
-def _still_restored(works: Iterable[Work], seconds: float) -> Refusal:
+def _still_restored(works: Mapping[Work, str], seconds: float) -> Refusal:
+    """`works`: what each waits for, "" where that is not known."""
+    reasons = "; ".join(filter(None, works.values()))
+    look = f": {reasons}; mend that" if reasons else "; look what it waits for"
     return Refusal(
         Why.RESTORING,
         f"Velero still works on {', '.join(map(str, works))}, which a dead run began, and did not "
-        f"end it in {seconds:.0f} s; look what it waits for, give restoreSeconds more, or restart "
-        "Velero's server, which then ends what it finds InProgress",
+        f"end it in {seconds:.0f} s{look}, give restoreSeconds more, or restart Velero's server, "
+        "which then ends what it finds InProgress",
     )

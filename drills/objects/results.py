@@ -107,8 +107,8 @@ HARMLESS: tuple[Harmless, ...] = (
     ),
     Harmless(
         r'endpointslices\.discovery\.k8s\.io "[^"]+" not found',
-        "its controller took the restored one away, as no service owned it, and made its own, before"
-        " Velero could put back who had managed its fields",
+        "its controller took the restored one away and made its own before Velero could put back"
+        " who had managed its fields",
         "velero pkg/restore/restore.go restoreItem, the patch of managed fields",
     ),
     Harmless(

@@ -85,6 +85,12 @@ def undone(events: Sequence[Object]) -> Diagnosis:
     return Diagnosis(fault, f"is not made: {said}")
 
 
+def newest_warning(events: Sequence[Object]) -> str:
+    """Its reason and message, as "FailedMount (no such volume)"; "" where none is a warning."""
+    newest = _warning(events)
+    return "" if newest is None else _said(newest)
+
+
 def _outside(pod: Object) -> Diagnosis | None:
     """What stands in the way before the containers, or instead of them."""
     status = pod.get("status") or {}
@@ -152,12 +158,19 @@ def _crash(name: str, ended: Object, held: Object) -> str:
 
 
 def _of_events(events: Sequence[Object]) -> Diagnosis | None:
-    for one in _newest_first(events):
-        if one.get("type") == "Warning":
-            reason, said = str(one.get("reason", "")), one_line(one.get("message") or "", 300)
-            fault = Fault.VOLUME if reason in _VOLUME_EVENTS else Fault.STARTING
-            return Diagnosis(fault, f"has not started yet: {reason} ({said})")
-    return None
+    newest = _warning(events)
+    if newest is None:
+        return None
+    fault = Fault.VOLUME if newest.get("reason") in _VOLUME_EVENTS else Fault.STARTING
+    return Diagnosis(fault, f"has not started yet: {_said(newest)}")
+
+
+def _warning(events: Sequence[Object]) -> Object | None:
+    return next((one for one in _newest_first(events) if one.get("type") == "Warning"), None)
+
+
+def _said(event: Object) -> str:
+    return f"{event.get('reason') or 'Warning'} ({one_line(event.get('message') or '', 300)})"
 
 
 def _newest_first(events: Sequence[Object]) -> list[Object]:

@@ -10,12 +10,16 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from kube.client import Clock
 from kube.errors import Cause, ClusterError
 from kube.velero import progress, server
 from kube.velero.api import ENDED, Object, Velero, VeleroError, labels, name, phase, reasons, status
 from kube.velero.progress import Told
 from kube.waiting import OUTAGE_SECONDS, WaitTimeoutError, wait_for
 from kube.writer import ExistsError
+
+STILL_SECONDS = 30.0
+"""After this long without a change somebody is asked what a restore waits for, and so on."""
 
 _KIND = "restores"
 
@@ -110,17 +114,20 @@ def wait_restore(
     *,
     seconds: float,
     say: Say | None = None,
+    waits_for: Callable[[], str] | None = None,
     outage: float = OUTAGE_SECONDS,
 ) -> RestoreResult:
     """Waits until the restore `made` has ended, and says how; also when it did not in time.
 
-    `say` hears each phase, with how many items came back. `outage`: for how long the API server may
-    be away in a row.
+    `say` hears each phase, with how many items came back. `waits_for` is asked where nothing
+    changes any more, and its answer told with the rest, "" for none. `outage`: for how long the API
+    server may be away in a row.
 
     Raises:
         ClusterError: the cluster is away for longer, or refuses.
     """
     course = _Course(velero, name(made), str(made["metadata"]["uid"]))
+    state = _State(velero.clock, waits_for)
     try:
         wait_for(
             velero.client,
@@ -128,13 +135,13 @@ def wait_restore(
             course.over,
             clock=velero.clock,
             seconds=seconds,
-            describe=_progress,
+            describe=state,
             say=None if say is None else _telling(velero, name(made), say),
             outage=outage,
         )
     except WaitTimeoutError as error:
         said = f" ({error.last})" if error.last else ""
-        message = f"after {seconds:.0f} s still {_progress(course.last)}{said}"
+        message = f"after {seconds:.0f} s still {state(course.last)}{said}"
         return course.result(Outcome.TIMED_OUT, message)
     if course.vanished:
         return course.result(Outcome.VANISHED, "was deleted while it ran")
@@ -226,6 +233,24 @@ def _outcome(found: Object) -> Outcome:
 
 def _telling(velero: Velero, called: str, say: Say) -> Say:
     return Told(lambda text: say(f"restore {called}: {text}"), velero.clock)
+
+
+class _State:
+    """A restore's state in words, and what it waits for once it stands still."""
+
+    def __init__(self, clock: Clock, waits_for: Callable[[], str] | None) -> None:
+        self._clock = clock
+        self._waits_for = waits_for
+        self._text, self._why = "", ""
+        self._asked = clock.now()
+
+    def __call__(self, found: Object | None) -> str:
+        now, text = self._clock.now(), _progress(found)
+        if text != self._text:
+            self._text, self._why, self._asked = text, "", now
+        elif self._waits_for is not None and now - self._asked >= STILL_SECONDS:
+            self._why, self._asked = self._waits_for(), now
+        return f"{text}; {self._why}" if self._why else text
 
 
 def _progress(found: Object | None) -> str:

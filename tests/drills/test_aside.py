@@ -22,7 +22,7 @@ from drills.verdict import Reason
 from kube.client import Client, Clock
 from kube.errors import Cause, ClusterError
 from kube.velero.api import Velero
-from kube.velero.restores import Outcome
+from kube.velero.restores import Outcome, RestoreResult
 from kube.writer import Writer
 from tests.drills.volumes.drill_site import Cluster as Memory
 from tests.drills.volumes.drill_site import place_of
@@ -178,7 +178,9 @@ class Site:
             if one.transfer:
                 labels = {"velero.io/restore-uid": f"uid-{one.run.name()}"}
                 cluster.put(f"{TRANSFERS}/{one.run.name()}-x", {
-                    "metadata": {"labels": labels}, "status": {"phase": one.transfer},
+                    "metadata": {"labels": labels},
+                    "spec": {"pod": {"namespace": called, "name": "db-0"}, "volume": "data"},
+                    "status": {"phase": one.transfer, "node": "n1"},
                 })  # fmt: skip
         clock = DrillClock(lambda: cluster.time.now, self.wall)
         velero = cluster.velero()
@@ -198,14 +200,17 @@ class Site:
 
     def _write(self, one: Restoring, phase: str) -> None:
         self.cluster.put(f"{RESTORES}/{one.run.name()}", {
-            "metadata": {"labels": one.run.labels()}, "status": {"phase": phase},
+            "metadata": {"labels": one.run.labels()},
+            "spec": {"namespaceMapping": {"shop": one.run.name("shop")}},
+            "status": {"phase": phase},
         })  # fmt: skip
 
 
 RESTORE = {"apiVersion": "velero.io/v1", "kind": "Restore",
            "metadata": {"name": RUN.name(), "namespace": "velero", "labels": RUN.labels()},
            "spec": {}}  # fmt: skip
-ORDER = cast("Plan", SimpleNamespace(restore=RESTORE, config_map=CONFIG_MAP))
+ORDER = cast("Plan", SimpleNamespace(restore=RESTORE, config_map=CONFIG_MAP,
+                                     mapping={"shop": SANDBOX}))  # fmt: skip
 OVERLOOKED = f"failed to get resource modifiers configmap velero/{RUN.name()}"
 
 
@@ -338,7 +343,56 @@ def test_a_restore_that_goes_on_is_waited_for_however_long_it_takes() -> None:
 def test_a_restore_with_a_transfer_that_has_not_ended_is_not_lost(still_at: float) -> None:
     told = refused(Site([Restoring(still_at=still_at, transfer="InProgress")]))
     assert "works on backstop-drill-dead (InProgress, 1 transfer), which a dead run began" in told
-    assert "in 900 s; look what it waits for" in told
+    moving = f"in 900 s: file-system pod {DEAD.name('shop')}/db-0/data is InProgress on node n1; "
+    assert moving in told if still_at == 0 else "in 900 s; look what it waits for" in told
+
+
+def test_what_a_dead_run_s_restore_waits_for_is_told_once_and_refused_with() -> None:
+    site = Site([Restoring(phase="Finalizing", still_at=4)])
+    aside = site.aside()
+    sandbox = f"{NAMESPACES}/{DEAD.name('shop')}"
+    site.cluster.put(f"{sandbox}/persistentvolumeclaims/data", {"status": {"phase": "Pending"}})
+    with pytest.raises(RefusedError) as caught:
+        aside.make_room(300)
+    why = f"claim {DEAD.name('shop')}/data has no volume: no event says why; look at its storage"
+    assert f"in 300 s: {why}" in str(caught.value)
+    assert [line.partition(why)[0] for line in site.said] == [
+        "waiting for the end of backstop-drill-dead, which a dead run began",
+        "backstop-drill-dead (Finalizing) stands still: ",
+    ]
+
+
+def waits_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What this run's restore is said to wait for, when that is asked."""
+    told: list[str] = []
+
+    def asking(_velero: Velero, _made: Any, **given: Any) -> RestoreResult:
+        told.append(given["waits_for"]())
+        return RestoreResult(RUN.name(), "u", Outcome.TIMED_OUT, "Finalizing", 200.0)
+
+    monkeypatch.setattr("drills.aside.wait_restore", asking)
+    site.aside().restore(ORDER, 200)
+    return "".join(told)
+
+
+def test_a_restore_that_stands_still_says_what_it_waits_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert waits_for(with_modifiers(), monkeypatch) == ""
+    site = with_modifiers()
+    site.cluster.put(f"{CLAIMS}/data", {"status": {"phase": "Pending"}})
+    site.cluster.put(f"{NAMESPACES}/shop/persistentvolumeclaims/other", {})
+    why = f"claim {SANDBOX}/data has no volume: no event says why"
+    assert waits_for(site, monkeypatch).startswith(why)
+
+
+def test_where_that_may_not_be_looked_at_the_restore_still_has_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = with_modifiers()
+    site.cluster.refused = {f"{PLACE}/events"}
+    told = waits_for(site, monkeypatch)
+    assert told.startswith("what it waits for cannot be looked up: ")
 
 
 def test_what_velero_finalizes_in_silence_is_not_lost() -> None:

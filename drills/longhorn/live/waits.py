@@ -4,17 +4,18 @@ A claim is bound while its data still comes, so that says little: the volume its
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from drills.backupstore.parallel import StoppedError
 from drills.verdict import Reason
 from kube import places
 from kube.client import Client
-from kube.errors import ClusterError, one_line
+from kube.errors import ClusterError
 from kube.longhorn.api import Longhorn
 from kube.longhorn.restoring import Restoring, progress, restoring
+from kube.pods.faults import newest_warning
 from kube.waiting import Away, TimeoutPassedError, until
 
 BIND_SECONDS = 300.0
@@ -181,13 +182,4 @@ def _event(client: Client, namespace: str, claim: str) -> str:
         found = client.list(f"/api/v1/namespaces/{namespace}/events", fields=fields)
     except ClusterError:
         return ""
-    last = max(found, key=_when, default=None)
-    if last is None:
-        return ""
-    return one_line(f"{last.get('reason') or 'Warning'} ({last.get('message') or ''})", 400)
-
-
-def _when(event: Mapping[str, Any]) -> str:
-    metadata = event.get("metadata") or {}
-    last = event.get("lastTimestamp") or event.get("eventTime")
-    return str(last or metadata.get("creationTimestamp") or "")
+    return newest_warning(found)

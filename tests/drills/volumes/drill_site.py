@@ -174,8 +174,8 @@ class Cluster:
     """`changes`: (method, path) of every write. `fates`: a pod's status by a part of its name.
 
     `restore_status`: of a new Restore, at once; `downloads`: its volumes' records by their paths;
-    `on_restore`: what else comes of it. `broken`: what every reading raises. `staying`: what is not
-    let go.
+    `on_restore`: what else comes of it. `broken`: what every reading raises. `refused`: paths that
+    may not be read. `staying`: what is not let go.
     """
 
     objects: dict[Place, dict[str, Any]] = field(default_factory=dict)
@@ -186,6 +186,7 @@ class Cluster:
     downloads: Callable[[dict[str, Any]], Mapping[str, dict[str, Any]]] = lambda _restore: {}
     staying: set[str] = field(default_factory=set)
     broken: Exception | None = None
+    refused: set[str] = field(default_factory=set)
     time: Time = field(default_factory=Time)
     versions: int = 0
 
@@ -228,6 +229,8 @@ class Cluster:
     def _read(self, path: str, query: Mapping[str, str], _accept: str) -> tuple[int, bytes]:
         if self.broken is not None:
             raise self.broken
+        if path in self.refused:
+            return status(403, "no", "Forbidden")
         prefix, namespace, plural, name = place_of(path)
         if name:
             found = self.objects.get((prefix, namespace, plural, name))

@@ -103,6 +103,36 @@ def test_a_long_phase_is_counted_now_and_then() -> None:
     ]
 
 
+def test_what_stands_still_is_asked_what_it_waits_for_and_its_end_says_so() -> None:
+    """Again and again, for it may be another thing later; and not while it goes on."""
+    counts = {"totalItems": 9, "itemsRestored": 4}
+    asked, said = list[float](), list[str]()
+    server = Server([
+        items(restore("InProgress")), items(restore("InProgress", progress=counts)),
+        items(restore("Finalizing", progress=counts)),
+    ])  # fmt: skip
+
+    def silent() -> Iterator[bytes]:
+        server.time.pass_by(20)
+        yield from ()
+
+    server.streams = [silent]
+
+    def waits_for() -> str:
+        asked.append(server.time.now)
+        return "claim shop/data has no volume" if len(asked) > 1 else ""
+
+    found = result_of(server, seconds=200, say=said.append, waits_for=waits_for)
+    assert asked == [80, 120, 160, 200]
+    assert (
+        found.message == "after 200 s still Finalizing, 4 of 9 items; claim shop/data has no volume"
+    )
+    assert said[-2:] == [
+        "restore drill-1: Finalizing, 4 of 9 items",
+        "restore drill-1: Finalizing, 4 of 9 items; claim shop/data has no volume",
+    ]
+
+
 @pytest.mark.parametrize(
     ("end", "outcome", "message"),
     [
