@@ -194,7 +194,7 @@ class Lease:
     def release(self, *, clean: bool) -> None:
         """Ends the heartbeat and gives the Lease back, if this run still holds it.
 
-        `clean`: nothing of this run is left, so the Lease goes too. Otherwise it stays without a
+        `clean`: nothing of any run is left, so the Lease goes too. Otherwise it stays without a
         holder, by which the next run knows that what it finds is nobody's any more.
 
         Raises ClusterError.

@@ -227,9 +227,8 @@ class Restores:
             with suppress(ClusterError):
                 lease.release(clean=False)
             raise
-        own = place.run.name()
-        clean = not gone and not any(one.name.startswith(own) for one in left)
-        lease.release(clean=clean)
+        # Where a dead run's marks stay, a Lease without a holder tells that nobody owns them.
+        lease.release(clean=not gone and not left)
         for one in left:
             line = f"{one.kind} {one.name}: {one.why}"
             record.left.append(line)

@@ -216,6 +216,18 @@ def test_a_run_that_could_not_take_everything_away_gives_way_at_once(site: Drill
     assert site.cluster.drilled() == []
 
 
+def test_nor_do_the_things_of_another_run_that_do_not_go_outlive_the_lease(site: DrillSite) -> None:
+    """Without a Lease, marks tell who may live: the next run would have been refused by them."""
+    stays = killed(site, "restore", within=True).course.run.name("shop")
+    site.cluster.staying.add(stays)
+    second = run_through(site.drill())
+    assert second.judgement().reason is Reason.DEBRIS_LEFT
+    assert LEASE in site.cluster.objects
+    site.cluster.staying.clear()
+    assert proven(run_through(site.drill()))
+    assert site.cluster.drilled() == []
+
+
 def restoring(site: DrillSite, seconds: float, *, still: bool = False) -> None:
     """Velero works on the dead run's restore for that long, and says so unless it is `still`."""
     end = site.cluster.time.now + seconds
