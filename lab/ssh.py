@@ -14,7 +14,9 @@ from lab.run import attempt, run
 
 HOST_KEY = "ssh_host_ed25519_key"
 CLIENT_KEY = "id_ed25519"
-CONNECT_SECONDS = 3
+CONNECT_SECONDS = 10
+"""A busy machine may take a few seconds over a handshake."""
+_KNOCK_SECONDS = 3
 READY_SECONDS = 240.0
 BOOTED = {"running", "degraded"}
 
@@ -37,7 +39,9 @@ def write_known_hosts(lab: Instance, keys: dict[str, str]) -> None:
     durable.write(lab.known_hosts, text, 0o600)
 
 
-def command(lab: Instance, host: HostSpec, remote: list[str]) -> list[str]:
+def command(
+    lab: Instance, host: HostSpec, remote: list[str], connect_seconds: int = CONNECT_SECONDS
+) -> list[str]:
     """The ssh command line that runs `remote` on the host and trusts nothing but the pinned key."""
     options = {
         "IdentitiesOnly": "yes",
@@ -45,7 +49,7 @@ def command(lab: Instance, host: HostSpec, remote: list[str]) -> list[str]:
         "StrictHostKeyChecking": "yes",
         "UserKnownHostsFile": str(lab.known_hosts),
         "GlobalKnownHostsFile": "/dev/null",
-        "ConnectTimeout": str(CONNECT_SECONDS),
+        "ConnectTimeout": str(connect_seconds),
         "LogLevel": "ERROR",
     }
     flags = [flag for name, value in options.items() for flag in ("-o", f"{name}={value}")]
@@ -68,7 +72,8 @@ def wait_ready(lab: Instance, host: HostSpec) -> list[str]:
     deadline = time.monotonic() + READY_SECONDS
     question = ["systemctl", "is-system-running", "--wait"]
     while True:
-        answer = attempt(command(lab, host, question), seconds=READY_SECONDS)
+        knock = command(lab, host, question, _KNOCK_SECONDS)
+        answer = attempt(knock, seconds=READY_SECONDS)
         if answer.stdout.strip() in BOOTED:
             return failed_units(lab, host) if answer.stdout.strip() == "degraded" else []
         if "Host key verification failed" in answer.stderr:

@@ -105,7 +105,12 @@ def scheduler() -> Flags:
 
 def _csi() -> dict[str, tuple[str, Flags]]:
     socket = f"/var/lib/kubelet/plugins/{layout.CSI_DRIVER}/csi.sock"
-    sidecar = {"csi-address": socket, "kubeconfig": f"{KUBERNETES}/lab/csi.conf"}
+    sidecar = {
+        "csi-address": socket,
+        "kubeconfig": f"{KUBERNETES}/lab/csi.conf",
+        # After a fault the lab is whole again soon: by default they let up to five minutes pass.
+        "retry-interval-max": "10s",
+    }
     here = "127.0.0.1"
     return {
         "lab-csi": (

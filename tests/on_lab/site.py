@@ -1,5 +1,6 @@
 """A lab of the tests' own, a copy of the checkout, and the engine on both."""
 
+import datetime
 import json
 import os
 import shlex
@@ -12,7 +13,9 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND_SECONDS = 600
+# More than what an `up` waits after a fault: a kubelet lets five minutes pass before it starts what
+# crashed again and again, and a drill gives a restore of a dead run fifteen.
+COMMAND_SECONDS = 1200
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,10 @@ class Lab:
 
 # A control is a second drill; those of backups have their turns in tests of their own.
 WITHOUT_TURNS = {"kubeObjects": {"control": "none"}, "volumes": {"control": "none"}}
+# A backup by the clock in the middle of a test would be its newest restore point: the schedule is
+# put half a day away, and never to the hour that a test changes it to.
+HOUR = (datetime.datetime.now(datetime.UTC).hour + 12) % 24 % 23
+SCHEDULES = {"demo": {"cron": f"0 {HOUR} * * *", "ttl": "720h"}}
 # What a stack without a cluster does not have.
 CLUSTER_KEYS = tuple(
     f"backstop:{key}" for key in ("cluster", "snapshots", "velero", "longhorn", "canary")
@@ -132,6 +139,7 @@ class Site:
                 content["config"].pop(key, None)
         else:
             content["config"]["backstop:drills"] = WITHOUT_TURNS
+            content["config"]["backstop:velero"]["schedules"] = dict(SCHEDULES)
         text = yaml.safe_dump(content)
         changed = self.config_file.read_text() != text
         self.config_file.write_text(text)

@@ -105,6 +105,18 @@ def drills(saved: Site) -> Iterator[Drills]:
     did(saved, "kubectl", "delete", "namespace", "shop", f"--timeout={WAIT_SECONDS}s")
 
 
+def at_rest(drills: Drills) -> set[str]:
+    """What is there once nothing changes: the snapshots of a backup go a moment after its end."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    found = things(drills)
+    while time.monotonic() < deadline:
+        time.sleep(5)
+        before, found = found, things(drills)
+        if found == before:
+            return found
+    pytest.fail("the cluster does not come to rest")
+
+
 @dataclass
 class Meeting:
     """Two runs of each drill at once: what each said, and what the second one changed."""
@@ -118,7 +130,7 @@ class Meeting:
 @pytest.fixture(scope="module")
 def meeting(drills: Drills) -> Meeting:
     """The first run of each drill hardly gets on in the middle, while a second one tries."""
-    found = Meeting(things(drills))
+    found = Meeting(at_rest(drills))
     for layer in ("kube-objects", "volumes"):
         one = drills.begin(layer)
         one.says(f"{layer}: prepare")

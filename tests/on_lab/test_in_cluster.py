@@ -190,8 +190,8 @@ def test_after_the_namespace_was_lost_the_next_up_has_every_object(site: Cluster
     site.s3(put)
     volume = site.object("persistentvolume", f"{NAMESPACE}-minio")
     site.kubectl("delete", "namespace", NAMESPACE, "--wait", "--timeout=240s")
-    released = site.object("persistentvolume", f"{NAMESPACE}-minio")
-    assert released["status"]["phase"] == "Released"
+    released = "--for=jsonpath={.status.phase}=Released"
+    site.kubectl("wait", released, f"persistentvolume/{NAMESPACE}-minio", "--timeout=60s")
 
     done = site.up()
     assert f"made again: everything in {NAMESPACE}" in done.text

@@ -44,6 +44,9 @@ READERS = [
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeApi]:
     with running_kube_api(tmp_path_factory.mktemp("readers")) as running:
+        # Readers have less patience than controllers need that have just been started.
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        until(lambda: running.exists(account) or None, Clock(), 120.0)
         yield running
 
 
@@ -72,6 +75,14 @@ def test_the_server_takes_readers_and_no_more_than_the_quota(api: KubeApi, tmp_p
             edges.dial, first, tmp_path / "tree", seconds=10, xattrs=False, clock=edges.clock
         )
 
+    quotas = f"/api/v1/namespaces/{SANDBOX}/resourcequotas"
+
+    def counted() -> bool | None:
+        (quota,) = api.request("GET", quotas)["items"]
+        return quota.get("status", {}).get("used", {}).get("pods") == "3" or None
+
+    # Until its controller has counted, a quota allows everything.
+    until(counted, edges.clock, 60.0)
     beyond = ReaderPod("shop", SANDBOX, "beyond")
     readers.start([beyond])
     source = beyond.source(run())
