@@ -5,7 +5,7 @@ ten minutes at most (1.18, pkg/controller/restore_finalizer_controller.go), and 
 from it is found in the claim's snapshot and events, in pods, and in the records of transfers.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kube.errors import one_line
@@ -39,11 +39,11 @@ def _of(held: Held) -> Iterator[str]:
     snapshots = {name(one): one for one in held.snapshots}
     for claim in held.claims:
         if status(claim).get("phase") != "Bound":
-            about = _about(held.events, "PersistentVolumeClaim")
-            why = _unbound(claim, snapshots, about(name(claim)))
+            events = _about(held.events, "PersistentVolumeClaim", name(claim))
+            why = _unbound(claim, snapshots, events)
             yield f"claim {_place(claim)} has no volume: {why}"
     for pod in held.pods:
-        found = diagnose(pod, _about(held.events, "Pod")(name(pod)))
+        found = diagnose(pod, _about(held.events, "Pod", name(pod)))
         if found.fault not in _PASSING:
             yield f"pod {_place(pod)} {found.text}"
 
@@ -81,14 +81,9 @@ def _moving(transfers: Iterable[VolumeRestore]) -> Iterator[str]:
             yield f"{one.method} {what} {one.namespace}/{one.volume} is {one.phase} {where}"
 
 
-def _about(events: Sequence[Object], kind: str) -> Callable[[str], list[Object]]:
-    def found(called: str) -> list[Object]:
-        wanted = {"kind": kind, "name": called}
-        return [
-            one for one in events if wanted.items() <= (one.get("involvedObject") or {}).items()
-        ]
-
-    return found
+def _about(events: Sequence[Object], kind: str, called: str) -> list[Object]:
+    wanted = {"kind": kind, "name": called}
+    return [one for one in events if wanted.items() <= (one.get("involvedObject") or {}).items()]
 
 
 def _place(found: Object) -> str:
